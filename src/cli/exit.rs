@@ -1,0 +1,70 @@
+//! The exit codes, in one place.
+
+use std::process::{ExitCode, Termination};
+
+use crate::extract::{ErrorKind, ExtractError};
+use crate::pipeline::{Stop, StopReason, SyncError};
+
+/// How the program ends. The numbers follow `sysexits.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Wrong usage.
+    Usage = 2,
+    /// The data disagree: a window never matched its total.
+    DataDisagree = 65,
+    /// The upstream is not available.
+    Upstream = 69,
+    /// The destination failed.
+    Destination = 74,
+    /// Stopped early, whole so far; run again.
+    Stopped = 75,
+    /// Refused by the upstream: credentials, scopes, plan.
+    Refused = 77,
+    /// A setting is missing or malformed.
+    Configuration = 78,
+}
+
+impl Termination for Exit {
+    fn report(self) -> ExitCode {
+        ExitCode::from(self as u8)
+    }
+}
+
+impl From<&SyncError> for Exit {
+    fn from(error: &SyncError) -> Self {
+        match error {
+            SyncError::EmptyRange { .. } => Self::Usage,
+            SyncError::Extract(error) => error.into(),
+            SyncError::Page { .. } => Self::Upstream,
+            SyncError::Rows(_) | SyncError::Entry(_) => Self::DataDisagree,
+            SyncError::Load(_) | SyncError::Ledger(_) => Self::Destination,
+            SyncError::Contended { .. } => Self::Stopped,
+        }
+    }
+}
+
+impl From<&ExtractError> for Exit {
+    fn from(error: &ExtractError) -> Self {
+        match error.kind() {
+            ErrorKind::Refused | ErrorKind::Rejected => Self::Refused,
+            ErrorKind::DailyLimit => Self::Stopped,
+            ErrorKind::Unstable => Self::DataDisagree,
+            ErrorKind::Configuration => Self::Configuration,
+            _ => Self::Upstream,
+        }
+    }
+}
+
+impl From<&Stop> for Exit {
+    fn from(stop: &Stop) -> Self {
+        match stop.reason {
+            StopReason::DailyLimit => Self::Stopped,
+            StopReason::Unavailable => Self::Upstream,
+            StopReason::Refused => Self::Refused,
+            StopReason::Unmatched => Self::DataDisagree,
+        }
+    }
+}

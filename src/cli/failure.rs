@@ -1,0 +1,71 @@
+//! How an error is shown: one line that says what failed, why, and what to do.
+
+use std::error::Error;
+use std::io::Write;
+
+use super::exit::Exit;
+use crate::load::LoadError;
+use crate::pipeline::SyncError;
+
+/// An error on its way out.
+#[derive(Debug)]
+pub(super) struct Failure {
+    exit: Exit,
+    line: String,
+}
+
+impl Failure {
+    /// `error` with all its causes, then `hint`.
+    pub(super) fn new(exit: Exit, error: &(dyn Error + 'static), hint: &str) -> Self {
+        let mut parts: Vec<String> = Vec::new();
+        let mut next = Some(error);
+        while let Some(cause) = next {
+            let text = cause.to_string().replace(['\n', '\r'], " ");
+            // Some libraries repeat a cause's text in their own.
+            if !parts.last().is_some_and(|last| last.contains(&text)) {
+                parts.push(text);
+            }
+            next = cause.source();
+        }
+        let line = format!("{}. {hint}", parts.join(": ").trim_end_matches(['.', ' ']));
+        Self { exit, line: line.trim_end().to_owned() }
+    }
+
+    /// Prints the line, and gives the exit code.
+    pub(super) fn report(self) -> Exit {
+        // Nobody is left to tell if standard error is gone.
+        let _ = writeln!(std::io::stderr(), "phonetrail: {}", self.line);
+        self.exit
+    }
+}
+
+impl From<SyncError> for Failure {
+    fn from(error: SyncError) -> Self {
+        let hint = match &error {
+            SyncError::Extract(error) => return Self::new(Exit::from(error), error, error.hint()),
+            SyncError::EmptyRange { .. } => "Give --from a day that is not after --to, nor in the future.",
+            SyncError::Contended { .. } => "Run again when fewer runs write to this destination.",
+            SyncError::Load(error) => return Self::new(Exit::Destination, error, load_hint(error)),
+            SyncError::Ledger(_) => "Nothing was changed.",
+            _ => "Run again with PHONETRAIL_LOG=debug, and report it with that log.",
+        };
+        Self::new(Exit::from(&error), &error, hint)
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        Self::new(Exit::Destination, &error, load_hint(&error))
+    }
+}
+
+fn load_hint(error: &LoadError) -> &'static str {
+    match error {
+        LoadError::Destination { .. } => "Give a directory that this user may write to.",
+        LoadError::Object { .. } => "Check the destination's permissions and free space, then run again.",
+        LoadError::Commit { .. } | LoadError::ForeignFile { .. } | LoadError::Pack { .. } => {
+            "Something else may have written to the destination; restore it from a copy, or choose another one."
+        }
+        _ => "Check the destination, then run again.",
+    }
+}

@@ -1,0 +1,34 @@
+//! The log on standard error.
+
+use std::io::{IsTerminal, stderr};
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+/// The variable that sets the level.
+const LEVEL_VARIABLE: &str = "PHONETRAIL_LOG";
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// A line of text per event.
+    #[default]
+    Text,
+    /// A JSON object per event.
+    Json,
+}
+
+/// Starts logging. On a terminal, where a progress bar tells how things go, only warnings are logged by default.
+pub(super) fn start(format: LogFormat) {
+    let default = if stderr().is_terminal() { "off,phonetrail=warn" } else { "warn,phonetrail=info,delta_kernel=error" };
+    let filter = std::env::var(LEVEL_VARIABLE).unwrap_or_else(|_| default.to_owned());
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(stderr)
+        .with_ansi(stderr().is_terminal())
+        .with_target(false);
+    match format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
+}

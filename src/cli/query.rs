@@ -1,0 +1,37 @@
+//! `phonetrail query`.
+
+use clap::Args;
+
+use super::exit::Exit;
+use super::failure::Failure;
+use super::output::{RowFormat, print_rows};
+use super::settings::DestinationArgs;
+use crate::query::{self, QueryError};
+
+#[derive(Args, Debug)]
+pub(super) struct QueryArgs {
+    #[command(flatten)]
+    destination: DestinationArgs,
+
+    /// Form of the rows
+    #[arg(long, value_enum, default_value_t)]
+    output: RowFormat,
+
+    /// The query, such as "SELECT operator_id, COUNT(*) FROM operation_logs GROUP BY operator_id"
+    sql: String,
+}
+
+pub(super) async fn run(args: QueryArgs) -> Result<Exit, Failure> {
+    let (destination, _) = args.destination.resolve()?;
+    let answer = query::query(&destination, &args.sql).await.map_err(failure)?;
+    print_rows(args.output, &answer.columns, &answer.rows)?;
+    Ok(Exit::Done)
+}
+
+pub(super) fn failure(error: QueryError) -> Failure {
+    match error {
+        QueryError::Load(error) => error.into(),
+        QueryError::Sql(_) => Failure::new(Exit::Usage, &error, "The table is `operation_logs`; the README lists its columns."),
+        error => Failure::new(Exit::Destination, &error, ""),
+    }
+}

@@ -1,0 +1,113 @@
+//! One request, one answer: bounded in time and size, never redirected.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{RequestBuilder, StatusCode};
+use url::Url;
+
+use super::credentials::Secret;
+use super::error::{ExtractError, cause};
+use super::settings::Settings;
+
+const USER_AGENT: &str = concat!("phonetrail/", env!("CARGO_PKG_VERSION"));
+const TRACKING_ID: &str = "x-zm-trackingid";
+
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    max_body_bytes: usize,
+}
+
+/// An answer, whatever its status.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) received_at: DateTime<Utc>,
+    /// The secret that the request carried, so that no echo of it is printed.
+    pub(super) sent: Secret,
+}
+
+/// No answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TransportError {
+    #[error("the request got no whole answer")]
+    Http(#[source] reqwest::Error),
+    #[error("the answer is longer than {limit} bytes")]
+    TooLong { limit: usize },
+}
+
+/// A page's address carries its token, so the URL is left out of what may be printed.
+impl From<reqwest::Error> for TransportError {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Http(error.without_url())
+    }
+}
+
+impl Client {
+    /// A client for `settings`; `local` says whether it talks to loopback, in clear and past any proxy.
+    pub(super) fn try_new(settings: &Settings, local: bool) -> Result<Self, ExtractError> {
+        let builder = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .gzip(true)
+            .redirect(Policy::none())
+            .https_only(!local)
+            .connect_timeout(settings.timeouts.connect)
+            .read_timeout(settings.timeouts.idle)
+            .timeout(settings.timeouts.total);
+        let builder = if local { builder.no_proxy() } else { builder };
+        let http = builder.build().map_err(|error| ExtractError::Setup { source: cause(error) })?;
+        Ok(Self { http, max_body_bytes: settings.max_body_bytes })
+    }
+
+    /// Gets `url` as the bearer of `token`, whose header is `bearer`.
+    pub(super) async fn get(&self, url: Url, bearer: &HeaderValue, token: &Secret) -> Result<Reply, TransportError> {
+        self.send(self.http.get(url).header(AUTHORIZATION, bearer.clone()), token).await
+    }
+
+    /// Posts `form` to `url` with Basic authentication.
+    pub(super) async fn post_form(
+        &self,
+        url: Url,
+        user: &str,
+        secret: &Secret,
+        form: &[(&str, &str)],
+    ) -> Result<Reply, TransportError> {
+        self.send(self.http.post(url).basic_auth(user, Some(secret.expose())).form(form), secret).await
+    }
+
+    async fn send(&self, request: RequestBuilder, sent: &Secret) -> Result<Reply, TransportError> {
+        let mut response = request.send().await?;
+        let mut body = Vec::new();
+        // Chunks are counted after decompression: a small answer that unpacks without end is stopped too.
+        while let Some(chunk) = response.chunk().await? {
+            if body.len() + chunk.len() > self.max_body_bytes {
+                return Err(TransportError::TooLong { limit: self.max_body_bytes });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Reply {
+            status: response.status(),
+            headers: std::mem::take(response.headers_mut()),
+            // Pages wait in memory for their window: without the room that growing left.
+            body: Bytes::from(body.into_boxed_slice()),
+            received_at: Utc::now(),
+            sent: sent.clone(),
+        })
+    }
+}
+
+impl Reply {
+    /// A header as text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The upstream's request id.
+    pub(super) fn tracking_id(&self) -> Option<String> {
+        self.header(TRACKING_ID).map(str::to_owned)
+    }
+}

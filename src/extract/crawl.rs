@@ -1,0 +1,286 @@
+//! Reads one window until the reading is stable.
+//!
+//! ```text
+//! Window -> sweep (first page to last) -> proved?  yes -> WindowRead
+//!             ^                              | no
+//!             +------------------------------+  a bounded number of times
+//! ```
+//!
+//! The rule: the end is an absent page token and nothing else, and a sweep counts only when its records are as many as the
+//! upstream reports, or when two sweeps in a row found the same ones.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::digest::{self, Digest, RecordHash};
+use super::error::{Disturbance, ExtractError};
+use super::fetch::{Fetcher, Place, Stop};
+use super::progress::Event;
+use super::retry::{self, Run, WindowBudget};
+use super::share::Ticket;
+use crate::model::{Page, Window, WindowRead};
+
+/// No window has this many pages: it would be millions of records.
+const MOST_PAGES: u32 = 20_000;
+
+/// What became of a window.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// It was read.
+    Whole(WindowRead),
+    /// It is to be asked for in these parts instead.
+    Parts(Vec<Window>),
+}
+
+/// What ends a sweep early.
+enum Interruption {
+    Disturbed(Disturbance),
+    Parts(Vec<Window>),
+    Failed(ExtractError),
+}
+
+impl From<Disturbance> for Interruption {
+    fn from(disturbance: Disturbance) -> Self {
+        Self::Disturbed(disturbance)
+    }
+}
+
+pub(super) struct Crawl<'a> {
+    fetcher: &'a Fetcher,
+    run: &'a Run,
+    window: &'a Window,
+    /// With it, the window may be shared out.
+    ticket: Option<&'a Ticket>,
+    budget: WindowBudget,
+}
+
+impl<'a> Crawl<'a> {
+    pub(super) fn new(fetcher: &'a Fetcher, run: &'a Run, window: &'a Window, ticket: Option<&'a Ticket>) -> Self {
+        Self { fetcher, run, window, ticket, budget: WindowBudget::new() }
+    }
+
+    /// Reads the window until a reading is stable, or finds that it is better asked for in parts.
+    pub(super) async fn read(mut self) -> Result<Outcome, ExtractError> {
+        let mut delays = retry::delays(&self.fetcher.settings.retries);
+        let mut former = None;
+        let mut reads = 0;
+        loop {
+            reads += 1;
+            let disturbance = match self.sweep().await {
+                Ok(sweep) if sweep.is_proved() || former.as_ref() == Some(&sweep.multiset()) => {
+                    return Ok(Outcome::Whole(self.whole(sweep, reads)));
+                }
+                Ok(sweep) => {
+                    former = Some(sweep.multiset());
+                    Disturbance::Unconfirmed { received: sweep.received() }
+                }
+                Err(Interruption::Disturbed(disturbance)) => {
+                    former = None;
+                    disturbance
+                }
+                Err(Interruption::Parts(parts)) => return Ok(self.cut(parts)),
+                Err(Interruption::Failed(error)) => return Err(error),
+            };
+            if reads >= self.fetcher.settings.reads_per_window.max(1) {
+                return self.give_up(reads, disturbance);
+            }
+
+            tracing::debug!(window = %self.window, reads, %disturbance, "window is read again");
+            self.fetcher.settings.observer.tell(Event::Reread { window: self.window });
+            if former.is_none() {
+                tokio::time::sleep(delays.next().unwrap_or_default()).await;
+            }
+        }
+    }
+
+    /// Reads from the first page to the last.
+    async fn sweep(&mut self) -> Result<Sweep, Interruption> {
+        let mut sweep = Sweep::new();
+        loop {
+            let (page, mut digest) = self.page(&sweep).await?;
+            self.check_days(&digest)?;
+            let next = digest.next_page_token.take();
+            let is_first = sweep.pages.is_empty();
+            sweep.add(page, digest)?;
+            let Some(next) = next else { return sweep.end() };
+
+            sweep.go_on(next)?;
+            if is_first {
+                self.share_out(&sweep)?;
+            }
+        }
+    }
+
+    async fn page(&mut self, sweep: &Sweep) -> Result<(Page, Digest), Interruption> {
+        let place = Place { window: self.window, number: sweep.number(), token: sweep.token.as_deref() };
+        match self.fetcher.page(self.run, &mut self.budget, place).await {
+            Ok((page, digest, latency)) => {
+                self.fetcher.counters.pages.add();
+                if let Some(ticket) = self.ticket {
+                    ticket.observe(latency);
+                }
+                self.fetcher.settings.observer.tell(Event::Page {
+                    window: self.window,
+                    number: page.number,
+                    records: digest.records.len(),
+                    total: digest.total_records,
+                });
+                Ok((page, digest))
+            }
+            Err(Stop::TokenExpired) => Err(Disturbance::TokenExpired { page: place.number }.into()),
+            Err(Stop::Failed(error)) => Err(Interruption::Failed(error)),
+        }
+    }
+
+    /// An echo of fewer days than were asked for means that the upstream clamped the window. Of more days, as a date-time
+    /// in another time zone may seem to be, it means no loss.
+    fn check_days(&self, digest: &Digest) -> Result<(), Interruption> {
+        let from = digest.from.unwrap_or(self.window.from());
+        let to = digest.to.unwrap_or(self.window.to());
+        if from <= self.window.from() && to >= self.window.to() {
+            return Ok(());
+        }
+        tracing::warn!(window = %self.window, %from, %to, "the upstream clamped the window");
+        Err(self.clamped(from, to))
+    }
+
+    fn clamped(&self, from: NaiveDate, to: NaiveDate) -> Interruption {
+        match self.window.halves() {
+            Some((left, right)) => Interruption::Parts(vec![left, right]),
+            None => Interruption::Failed(ExtractError::Clamped { window: self.window.clone(), from, to }),
+        }
+    }
+
+    fn share_out(&self, sweep: &Sweep) -> Result<(), Interruption> {
+        let Some((ticket, total)) = self.ticket.zip(sweep.reported) else { return Ok(()) };
+        let pages = total.div_ceil(sweep.received().max(1));
+        ticket.share_out(self.window, pages).map_or(Ok(()), |parts| Err(Interruption::Parts(parts)))
+    }
+
+    fn whole(&self, sweep: Sweep, reads: u32) -> WindowRead {
+        let (pages, records) = (sweep.pages.len(), sweep.received());
+        tracing::info!(window = %self.window, pages, records, reads, "window read");
+        self.fetcher.settings.observer.tell(Event::Whole { window: self.window, pages, records });
+        WindowRead {
+            window: self.window.clone(),
+            pages: sweep.pages,
+            reported: sweep.reported,
+            received: records,
+            reads,
+            started_at: sweep.started_at,
+        }
+    }
+
+    fn cut(&self, parts: Vec<Window>) -> Outcome {
+        tracing::info!(window = %self.window, parts = parts.len(), "window is asked for in parts");
+        self.fetcher.settings.observer.tell(Event::Cut { window: self.window, parts: parts.len() });
+        Outcome::Parts(parts)
+    }
+
+    /// Where records come and go, part of the window may hold still. Where the numbers merely disagree, asking for parts
+    /// would only spend requests.
+    fn give_up(&self, reads: u32, reason: Disturbance) -> Result<Outcome, ExtractError> {
+        match self.window.halves().filter(|_| reason.is_movement()) {
+            Some((left, right)) => Ok(self.cut(vec![left, right])),
+            None => Err(ExtractError::Unstable { window: self.window.clone(), reads, reason }),
+        }
+    }
+}
+
+/// One reading of a window, so far.
+struct Sweep {
+    started_at: DateTime<Utc>,
+    pages: Vec<Page>,
+    records: Vec<RecordHash>,
+    /// How many of the records lie on the last page.
+    on_last_page: usize,
+    reported: Option<u64>,
+    /// Whether two neighbouring pages share records at their edge.
+    overlaps: bool,
+    token: Option<String>,
+    seen_tokens: HashSet<String>,
+}
+
+impl Sweep {
+    fn new() -> Self {
+        Self {
+            started_at: Utc::now(),
+            pages: Vec::new(),
+            records: Vec::new(),
+            on_last_page: 0,
+            reported: None,
+            overlaps: false,
+            token: None,
+            seen_tokens: HashSet::new(),
+        }
+    }
+
+    /// The number of the page to come; [`MOST_PAGES`] keeps it in range.
+    fn number(&self) -> u32 {
+        u32::try_from(self.pages.len()).unwrap_or(u32::MAX)
+    }
+
+    fn received(&self) -> u64 {
+        self.records.len() as u64
+    }
+
+    fn add(&mut self, page: Page, digest: Digest) -> Result<(), Disturbance> {
+        if let (Some(before), Some(after)) = (self.reported, digest.total_records)
+            && before != after
+        {
+            return Err(Disturbance::TotalChanged { before, after });
+        }
+        self.reported = self.reported.or(digest.total_records);
+        let last_page = &self.records[self.records.len() - self.on_last_page..];
+        self.overlaps |= digest::overlap(last_page, &digest.records);
+        self.on_last_page = digest.records.len();
+        self.records.extend(digest.records);
+        self.pages.push(page);
+        match self.reported {
+            Some(reported) if self.received() > reported => self.missed(reported),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the token of the next page.
+    fn go_on(&mut self, token: String) -> Result<(), Disturbance> {
+        let page = self.number() - 1;
+        if self.on_last_page == 0 {
+            return Err(Disturbance::EmptyPage { page });
+        }
+        if self.number() >= MOST_PAGES {
+            return Err(Disturbance::TooManyPages { pages: self.number() });
+        }
+        if !self.seen_tokens.insert(token.clone()) {
+            return Err(Disturbance::RepeatedToken { page });
+        }
+        self.token = Some(token);
+        Ok(())
+    }
+
+    /// There is no further page.
+    fn end(self) -> Result<Self, Interruption> {
+        match self.reported {
+            Some(reported) if self.received() != reported => Ok(self.missed(reported).map(|()| self)?),
+            _ => Ok(self),
+        }
+    }
+
+    fn missed(&self, reported: u64) -> Result<(), Disturbance> {
+        Err(Disturbance::TotalMissed { reported, received: self.received() })
+    }
+
+    /// Whether the reading proves itself: the total agrees, and nothing hints at records that moved from page to page
+    /// while it was read. Twins at a page's edge are such a hint, so they call for a second reading.
+    fn is_proved(&self) -> bool {
+        self.reported.is_some() && !self.overlaps
+    }
+
+    /// The records, in an order that does not depend on how they were paged.
+    fn multiset(&self) -> Vec<RecordHash> {
+        let mut records = self.records.clone();
+        records.sort_unstable();
+        records
+    }
+}

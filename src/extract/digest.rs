@@ -1,0 +1,73 @@
+//! What the pager needs to know of a page: where it goes on, what it says about the window, one hash per record.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+
+use chrono::NaiveDate;
+
+use crate::model::{Envelope, Page, PageError};
+
+/// Stands for records while their pages need not be kept. The hash is keyed anew for every source, so nobody can write
+/// log entries that are taken for one another.
+pub(super) type RecordHash = u64;
+
+#[derive(Debug)]
+pub(super) struct Digest {
+    pub(super) next_page_token: Option<String>,
+    pub(super) total_records: Option<u64>,
+    /// The echoed days, where given in a form that is understood.
+    pub(super) from: Option<NaiveDate>,
+    pub(super) to: Option<NaiveDate>,
+    /// One hash per record, in order.
+    pub(super) records: Vec<RecordHash>,
+}
+
+impl Digest {
+    pub(super) fn try_new(page: &Page, keys: &RandomState) -> Result<Self, PageError> {
+        let text = page.text();
+        let envelope = Envelope::parse(&text)?;
+        Ok(Self {
+            next_page_token: envelope.next_page_token.map(String::from),
+            total_records: envelope.total_records,
+            from: envelope.from.as_deref().and_then(day),
+            to: envelope.to.as_deref().and_then(day),
+            records: envelope.operation_logs.iter().map(|record| keys.hash_one(record.get())).collect(),
+        })
+    }
+}
+
+/// The date part of `yyyy-mm-dd` or of a date-time that begins with it.
+fn day(text: &str) -> Option<NaiveDate> {
+    text.trim().get(..10)?.parse().ok()
+}
+
+/// Whether the pages share records at their edge: some records at the end of `left` are those at the start of `right`.
+/// Either the result moved while it was read, or they are twins that the upstream really has.
+pub(super) fn overlap(left: &[RecordHash], right: &[RecordHash]) -> bool {
+    (1..=left.len().min(right.len())).any(|count| left.ends_with(&right[..count]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_echoed_day_is_read_in_any_form() {
+        let asked = "2022-02-01".parse().ok();
+        for text in ["2022-02-01", "2022-02-01T00:00:00Z", " 2022-02-01 00:00"] {
+            assert_eq!(day(text), asked, "{text}");
+        }
+        for text in ["", "Feb 1", "01/02/2022", "2022-02-é1"] {
+            assert_eq!(day(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn pages_that_share_any_number_of_records_at_the_edge_overlap() {
+        assert!(overlap(&[1, 2, 3], &[3, 4]));
+        assert!(overlap(&[1, 2, 3], &[2, 3, 4]));
+        assert!(overlap(&[1, 2], &[1, 2]));
+        assert!(!overlap(&[1, 2, 3], &[4, 3]));
+        assert!(!overlap(&[1, 2, 3], &[]));
+    }
+}

@@ -1,0 +1,255 @@
+//! When a request may leave: evenly spaced, within the plan's rate and its daily limit, for all workers together.
+//!
+//! The rule: every request for a page passes through [`Limiter::permit`], a repeated one too.
+
+use std::num::NonZeroU32;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::Utc;
+use governor::clock::{Clock, MonotonicClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use tokio::time::Instant;
+
+use super::error::ExtractError;
+use super::quota::{DailyQuota, DayCount, Plan};
+
+/// How long a pause grows when throttling does not end.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+pub(super) struct Limiter {
+    pacer: Pacer<MonotonicClock>,
+    quota: Mutex<DailyQuota>,
+    pause: Mutex<Pause>,
+    first_pause: Duration,
+    /// Held by the one worker that waits for the next slot; the others queue behind it in order. It says whether a
+    /// request has been answered yet.
+    gate: tokio::sync::Mutex<bool>,
+}
+
+impl Limiter {
+    pub(super) fn new(plan: Plan, used_today: Option<DayCount>, first_pause: Duration) -> Self {
+        Self {
+            pacer: Pacer::new(plan, MonotonicClock),
+            quota: Mutex::new(DailyQuota::new(plan, used_today, Utc::now())),
+            pause: Mutex::new(Pause { until: Instant::now(), length: Duration::ZERO }),
+            first_pause,
+            gate: tokio::sync::Mutex::new(false),
+        }
+    }
+
+    /// Waits until one request may be sent, and counts it; fails at once when the day's requests are used up. The permit
+    /// is to be held until the answer has come.
+    pub(super) async fn permit(&self) -> Result<Permit<'_>, ExtractError> {
+        let turn = self.gate.lock().await;
+        loop {
+            lock(&self.quota).check(Utc::now()).map_err(|resume_at| ExtractError::DailyLimit { resume_at })?;
+            let until = lock(&self.pause).until;
+            if until > Instant::now() {
+                tokio::time::sleep_until(until).await;
+            } else if let Err(wait) = self.pacer.take() {
+                tokio::time::sleep(wait).await;
+            } else {
+                break;
+            }
+        }
+        lock(&self.quota).take(Utc::now()).map_err(|resume_at| ExtractError::DailyLimit { resume_at })?;
+        Ok(Permit { limiter: self, first: (!*turn).then_some(turn) })
+    }
+
+    /// The upstream answered "too many requests per second" to a request sent at `sent_at`.
+    pub(super) fn throttle(&self, sent_at: Instant, after: Option<Duration>) {
+        let mut pause = lock(&self.pause);
+        // Requests that were in flight together are throttled together: that is one reason to slow down, not many.
+        if sent_at >= pause.until {
+            pause.length = (pause.length * 2).clamp(self.first_pause, LONGEST_PAUSE.max(self.first_pause));
+        }
+        let length = pause.length.max(after.unwrap_or_default().min(LONGEST_PAUSE));
+        pause.until = pause.until.max(Instant::now() + length);
+    }
+
+    /// The upstream took a request sent at `sent_at`.
+    pub(super) fn relax(&self, sent_at: Instant) {
+        let mut pause = lock(&self.pause);
+        if sent_at >= pause.until {
+            pause.length = Duration::ZERO;
+        }
+    }
+
+    /// The upstream says that the day's requests are used up.
+    pub(super) fn exhaust(&self, resume_at: chrono::DateTime<Utc>) {
+        lock(&self.quota).exhaust(resume_at);
+    }
+
+    /// The upstream says how many requests of the day all apps of the account have made.
+    pub(super) fn correct(&self, used: u32) {
+        lock(&self.quota).correct(used, Utc::now());
+    }
+
+    /// The requests of this UTC day.
+    pub(super) fn today(&self) -> DayCount {
+        lock(&self.quota).count(Utc::now())
+    }
+}
+
+/// The right to send one request.
+///
+/// The first one of all goes alone, and the next follows a full gap after its answer: it may be long on its way, since the
+/// connection must be made, and the next ones would catch up with it.
+pub(super) struct Permit<'a> {
+    limiter: &'a Limiter,
+    first: Option<tokio::sync::MutexGuard<'a, bool>>,
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        if let Some(answered) = &mut self.first {
+            **answered = true;
+            let mut pause = lock(&self.limiter.pause);
+            pause.until = pause.until.max(Instant::now() + self.limiter.pacer.gap());
+        }
+    }
+}
+
+struct Pause {
+    until: Instant,
+    length: Duration,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Evenly spaced slots.
+///
+/// A request takes as many cells as 1.02 seconds hold, divided by the rate, so `rate + 1` requests span at least 1.02
+/// seconds. A worker that the runtime wakes late may shorten the next gap by what it was late, at most 5 ms; that leaves
+/// 15 ms for requests to draw closer on their way, and no second of the upstream's, wherever it begins, sees more than
+/// `rate` of them.
+struct Pacer<C: Clock> {
+    cells: RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<C::Instant>>,
+    cost: NonZeroU32,
+    clock: C,
+}
+
+const CELL: Duration = Duration::from_micros(100);
+const CELLS_IN_A_WIDE_SECOND: u32 = 10_200;
+const CELLS_OF_LATENESS: u32 = 50;
+
+impl<C: Clock + Clone> Pacer<C> {
+    fn new(plan: Plan, clock: C) -> Self {
+        let cost = NonZeroU32::new(CELLS_IN_A_WIDE_SECOND.div_ceil(plan.per_second.get())).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::with_period(CELL).unwrap_or(Quota::per_second(plan.per_second));
+        let quota = quota.allow_burst(cost.saturating_add(CELLS_OF_LATENESS));
+        Self { cells: RateLimiter::direct_with_clock(quota, clock.clone()), cost, clock }
+    }
+
+    /// From one slot to the next.
+    fn gap(&self) -> Duration {
+        CELL * self.cost.get()
+    }
+
+    /// Takes the next slot if it has come, or tells how long to wait for it.
+    fn take(&self) -> Result<(), Duration> {
+        match self.cells.check_n(self.cost) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(not_until)) => Err(not_until.wait_time_from(self.clock.now())),
+            // The burst is larger than the cost by construction. Should that ever break, waiting is the safe side.
+            Err(_) => Err(Duration::from_secs(1)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use governor::clock::FakeRelativeClock;
+
+    use super::*;
+
+    /// When requests leave if every wake-up is late by what `lateness` says, in microseconds.
+    fn departures(plan: Plan, count: usize, mut lateness: impl FnMut(usize) -> u64) -> Vec<u64> {
+        let clock = FakeRelativeClock::default();
+        let pacer = Pacer::new(plan, clock.clone());
+        let mut now = 0;
+        let mut sleep = |wait: u64| {
+            clock.advance(Duration::from_micros(wait));
+            now += wait;
+            now
+        };
+        (0..count)
+            .map(|n| {
+                loop {
+                    match pacer.take() {
+                        Ok(()) => break sleep(0),
+                        Err(wait) => sleep(wait.as_nanos().div_ceil(1000) as u64 + lateness(n)),
+                    };
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn no_second_sees_more_than_the_rate_however_it_is_cut() {
+        for rate in [1, 5, 10, 40, 333, 1000] {
+            let plan: Plan = format!("{rate}/s,1000000/day").parse().unwrap();
+            for worst in [1, 1_500, 9_000, 60_000] {
+                let left = departures(plan, 2000, |n| (n as u64 * 7919) % worst);
+                let narrowest = left.windows(rate + 1).map(|span| span[rate] - span[0]).min().unwrap();
+                assert!(narrowest >= 1_015_000, "{rate}/s, {worst} us late: {narrowest} us");
+            }
+        }
+    }
+
+    #[test]
+    fn workers_woken_a_little_late_lose_no_rate() {
+        for rate in [5, 10, 40] {
+            let plan: Plan = format!("{rate}/s,1000000/day").parse().unwrap();
+            let left = departures(plan, 1000, |n| (n as u64 * 7919) % 2_000);
+            let ideal = 999 * 1_000_000 / rate;
+            let took = left[999];
+            assert!(took * 100 <= ideal * 103, "{rate}/s: {took} us instead of {ideal} us");
+        }
+    }
+
+    #[tokio::test]
+    async fn requests_throttled_together_are_one_reason_to_pause() {
+        let limiter = Limiter::new(Plan::PRO, None, Duration::from_millis(20));
+        let sent_at = Instant::now();
+        (0..16).for_each(|_| limiter.throttle(sent_at, None));
+        assert_eq!(lock(&limiter.pause).length, Duration::from_millis(20));
+
+        drop(limiter.permit().await.unwrap());
+        assert!(sent_at.elapsed() >= Duration::from_millis(20));
+        limiter.throttle(Instant::now() + Duration::from_secs(1), None);
+        assert_eq!(lock(&limiter.pause).length, Duration::from_millis(40));
+        limiter.relax(sent_at);
+        assert_eq!(lock(&limiter.pause).length, Duration::from_millis(40));
+        limiter.relax(Instant::now() + Duration::from_secs(2));
+        assert_eq!(lock(&limiter.pause).length, Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn the_first_request_goes_alone_until_it_is_answered() {
+        let limiter = Limiter::new("50/s,100/day".parse().unwrap(), None, Duration::ZERO);
+        let first = limiter.permit().await.unwrap();
+        assert!(tokio::time::timeout(Duration::from_millis(60), limiter.permit()).await.is_err());
+        let answered = Instant::now();
+        drop(first);
+        let _second = limiter.permit().await.unwrap();
+        assert!(answered.elapsed() >= Duration::from_millis(20));
+        let _third = limiter.permit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_day_that_is_used_up() {
+        let limiter = Limiter::new("1/s,1/day".parse().unwrap(), None, Duration::from_secs(60));
+        drop(limiter.permit().await.unwrap());
+        limiter.throttle(Instant::now(), None);
+        let began = Instant::now();
+        assert!(matches!(limiter.permit().await, Err(ExtractError::DailyLimit { .. })));
+        assert!(began.elapsed() < Duration::from_secs(1));
+        assert_eq!(limiter.today().requests, 1);
+    }
+}

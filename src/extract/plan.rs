@@ -1,0 +1,167 @@
+//! From days to windows.
+//!
+//! Two things about the upstream are unknown: in which time zone its days begin, and whether the last day of a window is
+//! included. The rule: what is asked must hold what is wanted under every answer, and what is called covered must be so
+//! under every answer.
+
+use chrono::{Days, NaiveDate};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{MAX_WINDOW_DAYS, Scope, Window};
+
+/// Days asked for before the first one wanted. In an account west of Greenwich (to UTC-12) a UTC day begins on the
+/// account's day before.
+const DAYS_BEFORE: u64 = 1;
+/// Days asked for after the last one wanted: one because an account east of Greenwich (to UTC+14) is on its next day when
+/// the UTC day ends, and one because the last day asked for may not be included.
+const DAYS_AFTER: u64 = 2;
+
+/// How neighbouring windows meet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seam {
+    /// They share a day: nothing is missed even if a window's last day is not included.
+    #[default]
+    Shared,
+    /// One begins the day after the other ends. Only for an account known to include the last day.
+    Adjacent,
+}
+
+impl Seam {
+    /// How many days a window shares with the next.
+    pub(super) fn days(self) -> u64 {
+        match self {
+            Self::Shared => 1,
+            Self::Adjacent => 0,
+        }
+    }
+}
+
+/// The first and last upstream day to ask for, so that the UTC days `first..=last` are held; never the future, so the
+/// last two or three days before `today` (UTC) are held in part only.
+pub fn asked_span(first: NaiveDate, last: NaiveDate, today: NaiveDate) -> (NaiveDate, NaiveDate) {
+    (back(first, DAYS_BEFORE), ahead(last, DAYS_AFTER).min(today))
+}
+
+/// The UTC days that upstream days `from..=to`, once read, surely hold: the inverse of [`asked_span`]. Join the spans of
+/// neighbouring windows first: a window on its own covers less.
+pub fn covered_days(from: NaiveDate, to: NaiveDate) -> Option<(NaiveDate, NaiveDate)> {
+    let (first, last) = (ahead(from, DAYS_BEFORE), back(to, DAYS_AFTER));
+    (first <= last).then_some((first, last))
+}
+
+/// Cuts the upstream days `from..=to` into windows, as few as possible, oldest first. None for an empty span.
+pub fn windows(from: NaiveDate, to: NaiveDate, scope: &Scope, seam: Seam) -> Vec<Window> {
+    cut(from, to, MAX_WINDOW_DAYS, scope, seam)
+}
+
+/// Cuts a window into `parts` or fewer of about the same length, or `None` where that leaves it whole.
+pub(super) fn parts(window: &Window, parts: u64, seam: Seam) -> Option<Vec<Window>> {
+    let days = (window.days() - seam.days()).div_ceil(parts.max(1)) + seam.days();
+    let parts = cut(window.from(), window.to(), days, window.scope(), seam);
+    (parts.len() > 1).then_some(parts)
+}
+
+/// Windows of `days` each, the last of the rest.
+fn cut(from: NaiveDate, to: NaiveDate, days: u64, scope: &Scope, seam: Seam) -> Vec<Window> {
+    let days = days.clamp(1 + seam.days(), MAX_WINDOW_DAYS);
+    let mut windows = Vec::new();
+    let mut start = from;
+    while start <= to {
+        let end = ahead(start, days - 1).min(to);
+        windows.extend(Window::try_new(start, end, scope.clone()));
+        if end == to {
+            break;
+        }
+        start = ahead(end, 1 - seam.days());
+    }
+    windows
+}
+
+fn ahead(day: NaiveDate, days: u64) -> NaiveDate {
+    day.checked_add_days(Days::new(days)).unwrap_or(NaiveDate::MAX)
+}
+
+fn back(day: NaiveDate, days: u64) -> NaiveDate {
+    day.checked_sub_days(Days::new(days)).unwrap_or(NaiveDate::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn day(number: i64) -> NaiveDate {
+        NaiveDate::from_ymd_opt(2021, 12, 1).unwrap() + TimeDelta::days(number)
+    }
+
+    fn midnight(day: NaiveDate) -> DateTime<Utc> {
+        day.and_time(NaiveTime::MIN).and_utc()
+    }
+
+    /// The instants that an upstream gives for a window, end excluded.
+    fn given(window: &Window, hours_east: i64, last_included: bool) -> (DateTime<Utc>, DateTime<Utc>) {
+        let shift = TimeDelta::hours(hours_east);
+        let end = midnight(window.to()) + TimeDelta::days(i64::from(last_included));
+        (midnight(window.from()) - shift, end - shift)
+    }
+
+    proptest! {
+        #[test]
+        fn every_instant_of_the_covered_days_is_asked_for(
+            start in 0i64..400, length in 0i64..200, hours_east in -12i64..=14, included: bool
+        ) {
+            let (from, to) = (day(start), day(start + length));
+            let windows = windows(from, to, &Scope::All, Seam::Shared);
+            prop_assert!(windows.iter().all(|window| window.days() <= MAX_WINDOW_DAYS));
+            prop_assert!(windows.windows(2).all(|pair| pair[0].to() == pair[1].from()));
+
+            let Some((first, last)) = covered_days(from, to) else { return Ok(()) };
+            let mut reached = midnight(first);
+            for window in &windows {
+                let (begin, end) = given(window, hours_east, included);
+                prop_assert!(begin <= reached || end <= reached, "a gap before {begin}");
+                reached = reached.max(end);
+            }
+            prop_assert!(reached >= midnight(last) + TimeDelta::days(1));
+        }
+
+        #[test]
+        fn what_is_asked_for_covers_what_is_wanted_unless_it_is_too_young(start in 0i64..400, length in 0i64..200, age in 0i64..9) {
+            let (first, last) = (day(start), day(start + length));
+            let today = day(start + length + age);
+            let (from, to) = asked_span(first, last, today);
+            prop_assert!(to <= today);
+            let covered = covered_days(from, to);
+            if age >= 2 {
+                prop_assert_eq!(covered, Some((first, last)));
+            } else if let Some((_, to)) = covered {
+                prop_assert!(to < last);
+            }
+        }
+
+        #[test]
+        fn parts_hold_every_day_of_their_window(length in 0i64..28, count in 1u64..40, shared: bool) {
+            let seam = if shared { Seam::Shared } else { Seam::Adjacent };
+            let window = Window::try_new(day(0), day(length), Scope::All).unwrap();
+            let Some(parts) = parts(&window, count, seam) else { return Ok(()) };
+            prop_assert!(parts.len() as u64 <= count);
+            prop_assert_eq!((parts[0].from(), parts[parts.len() - 1].to()), (window.from(), window.to()));
+            for pair in parts.windows(2) {
+                prop_assert_eq!(pair[1].from(), ahead(pair[0].to(), u64::from(!shared)));
+            }
+            prop_assert!(parts.iter().all(|part| part.days() < window.days()));
+        }
+    }
+
+    #[test]
+    fn a_span_of_one_day_is_one_window_and_an_empty_span_none() {
+        assert_eq!(windows(day(3), day(3), &Scope::All, Seam::Shared).len(), 1);
+        assert_eq!(windows(day(4), day(3), &Scope::All, Seam::Shared).len(), 0);
+        assert_eq!(windows(day(0), day(27), &Scope::All, Seam::Shared).len(), 1);
+        assert_eq!(windows(day(0), day(28), &Scope::All, Seam::Shared).len(), 2);
+        assert_eq!(windows(day(0), day(55), &Scope::All, Seam::Adjacent).len(), 2);
+    }
+}

@@ -1,0 +1,208 @@
+//! The ledger entry, format 1: what a commit adds, where it came from, and what is covered by now.
+//!
+//! The entry is a JSON text that lies in the commit's own file, as the value of `commitInfo.phonetrail`; so it is written
+//! in one atomic step with the data, and cannot drift from it.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{AccountId, Coverage, RawPack, Scope, Span, StagedFile};
+
+/// The format that this module describes.
+pub const FORMAT: u32 = 1;
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryV1 {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// 0 for the commit that made the table, then 1, 2, 3, ...: a gap is a missing commit.
+    pub sequence: u64,
+    /// The commit that this one was made upon; `None` for the first.
+    pub previous: Option<PreviousV1>,
+    /// Tells this commit from any other that was tried for the same version.
+    pub commit_id: String,
+    /// The run that made it.
+    pub run_id: String,
+    /// What was done.
+    pub work: WorkV1,
+    /// When the entry was made.
+    pub made_at: DateTime<Utc>,
+    /// `phonetrail` and its version.
+    pub tool: String,
+    /// Version of the detail parser.
+    pub parser_version: i32,
+    /// The account whose records were read; `None` for the commit that made the table.
+    pub account_id: Option<String>,
+    /// The report.
+    pub report: String,
+    /// Data files added.
+    pub files: Vec<FileV1>,
+    /// Data files removed.
+    pub files_removed: Vec<FileV1>,
+    /// Packs of raw pages, from which the added rows came.
+    pub packs: Vec<PackV1>,
+    /// Windows read.
+    pub windows: Vec<WindowV1>,
+    /// Rows added, and what identifies them as a set.
+    pub rows: RowsV1,
+    /// Every day of every account that is covered as of this commit.
+    pub coverage: Vec<CoverageV1>,
+}
+
+/// What a commit was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkV1 {
+    /// The table was made.
+    Create,
+    /// The upstream was read.
+    Sync,
+}
+
+/// A commit, by version and content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousV1 {
+    /// Version of the table.
+    pub version: u64,
+    /// SHA-256 of the bytes of the commit's JSON file, hex.
+    pub sha256: String,
+}
+
+/// A data file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileV1 {
+    /// Path relative to the table's root.
+    pub path: String,
+    /// SHA-256 of its bytes, hex.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Rows in it.
+    pub rows: u64,
+}
+
+/// A pack of raw pages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackV1 {
+    /// Path relative to the destination.
+    pub path: String,
+    /// SHA-256 of its bytes, hex.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Pages in it.
+    pub pages: u64,
+}
+
+/// A window that was read to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowV1 {
+    /// First day asked for.
+    pub from: NaiveDate,
+    /// Last day asked for.
+    pub to: NaiveDate,
+    /// Categories asked for.
+    pub scope: Scope,
+    /// When its reading began.
+    pub read_at: DateTime<Utc>,
+    /// Times it was read until it was stable.
+    pub reads: u32,
+    /// Pages.
+    pub pages: u64,
+    /// Records the upstream said there were, where it said so.
+    pub reported: Option<u64>,
+    /// Records received.
+    pub received: u64,
+    /// Rows that this window brought and the table lacked.
+    pub new: u64,
+    /// Records that the table, or an earlier window of the same commit, had already.
+    pub already_stored: u64,
+    /// Rows of the table from well within the window that the upstream did not report this time; they stay. `None` where
+    /// the window asked for one category only.
+    pub vanished: Option<u64>,
+}
+
+/// A set of rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowsV1 {
+    /// How many.
+    pub count: u64,
+    /// Exclusive or of the 16 bytes of every `record_id`, hex: the same in any order.
+    pub record_id_xor: String,
+}
+
+/// The days read of one account under one scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoverageV1 {
+    /// The account.
+    pub account_id: String,
+    /// Categories.
+    pub scope: Scope,
+    /// The days.
+    pub spans: Vec<Span>,
+}
+
+impl From<&StagedFile> for FileV1 {
+    fn from(file: &StagedFile) -> Self {
+        Self {
+            path: file.path.clone(),
+            sha256: file.sha256.clone(),
+            bytes: file.byte_count,
+            rows: file.row_count,
+        }
+    }
+}
+
+impl From<&RawPack> for PackV1 {
+    fn from(pack: &RawPack) -> Self {
+        Self {
+            path: pack.path.clone(),
+            sha256: pack.sha256.clone(),
+            bytes: pack.byte_count,
+            pages: pack.page_count,
+        }
+    }
+}
+
+impl CoverageV1 {
+    /// The whole coverage, as entries hold it.
+    pub fn of(coverage: &Coverage) -> Vec<Self> {
+        let entry = |(account, scope, spans): (&AccountId, &Scope, &[Span])| Self {
+            account_id: account.as_str().to_owned(),
+            scope: scope.clone(),
+            spans: spans.to_vec(),
+        };
+        coverage.iter().map(entry).collect()
+    }
+
+    /// The coverage that entries hold.
+    pub fn restore(entries: &[Self]) -> Coverage {
+        let mut coverage = Coverage::default();
+        for entry in entries {
+            let account = AccountId::new(entry.account_id.as_str());
+            for span in &entry.spans {
+                coverage.add(&account, &entry.scope, span.clone());
+            }
+        }
+        coverage
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An entry as it was first written. It must stay readable.
+    const FIRST: &str = include_str!("../../tests/fixtures/ledger-entry.v1.json");
+
+    #[test]
+    fn the_first_format_stays_readable_and_is_written_back_as_it_was() {
+        let entry: EntryV1 = serde_json::from_str(FIRST).unwrap();
+        let written = serde_json::to_value(&entry).unwrap();
+        assert_eq!(written, serde_json::from_str::<serde_json::Value>(FIRST).unwrap());
+        assert_eq!(entry.format, FORMAT);
+        let coverage = CoverageV1::restore(&entry.coverage);
+        assert_eq!(CoverageV1::of(&coverage), entry.coverage);
+    }
+}

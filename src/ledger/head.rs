@@ -1,0 +1,97 @@
+//! The newest entry of a table, which is its state.
+
+use std::collections::HashSet;
+
+use super::{CoverageV1, EntryV1, FORMAT, PreviousV1};
+use crate::load::{LoadError, Table};
+use crate::model::Coverage;
+
+/// Where the ledger stands.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The newest entry.
+    pub entry: EntryV1,
+    /// The version it lies in. Later versions, up to the table's, are other writers'.
+    pub version: u64,
+    /// The table's newest commit: what the next entry names as its previous.
+    pub previous: PreviousV1,
+}
+
+/// A ledger that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// A commit cannot be read.
+    #[error("cannot read the ledger")]
+    Load(#[from] LoadError),
+    /// An entry is not in a format known here.
+    #[error("the ledger entry of version {version} is not readable; a newer phonetrail may have written it")]
+    Entry {
+        /// The version.
+        version: u64,
+        /// Where it stopped making sense.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// An entry is in a format not known here.
+    #[error("the ledger entry of version {version} has format {format}, this phonetrail knows up to {FORMAT}: update it")]
+    Format {
+        /// The version.
+        version: u64,
+        /// The entry's format.
+        format: u32,
+    },
+    /// No commit holds an entry.
+    #[error("the table {table} holds no entry of phonetrail: it was made by something else; choose another destination")]
+    Foreign {
+        /// The table's URL.
+        table: String,
+    },
+}
+
+impl Head {
+    /// Reads the ledger's head, walking back over commits by other writers.
+    pub async fn read(table: &Table) -> Result<Self, LedgerError> {
+        let newest = table.version();
+        let mut previous = None;
+        for version in (0..=newest).rev() {
+            let commit = table.commit_file(version).await?;
+            let previous =
+                previous.get_or_insert(PreviousV1 { version: newest, sha256: commit.sha256 }).clone();
+            if let Some(text) = commit.entry {
+                return Ok(Self { entry: parse(version, &text)?, version, previous });
+            }
+        }
+        Err(LedgerError::Foreign { table: table.root().to_string() })
+    }
+
+    /// The coverage as of now.
+    pub fn coverage(&self) -> Coverage {
+        CoverageV1::restore(&self.entry.coverage)
+    }
+}
+
+/// The packs that entries from version `first` on name.
+pub async fn packs_since(table: &Table, first: u64) -> Result<HashSet<String>, LedgerError> {
+    let mut packs = HashSet::new();
+    for version in first..=table.version() {
+        if let Some(text) = table.commit_file(version).await?.entry {
+            packs.extend(parse(version, &text)?.packs.into_iter().map(|pack| pack.path));
+        }
+    }
+    Ok(packs)
+}
+
+fn parse(version: u64, text: &str) -> Result<EntryV1, LedgerError> {
+    #[derive(serde::Deserialize)]
+    struct Format {
+        format: u32,
+    }
+
+    let unreadable = |source| LedgerError::Entry { version, source };
+    let Format { format } = serde_json::from_str(text).map_err(unreadable)?;
+    if format > FORMAT {
+        return Err(LedgerError::Format { version, format });
+    }
+    serde_json::from_str(text).map_err(unreadable)
+}

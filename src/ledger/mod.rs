@@ -1,0 +1,11 @@
+//! The account of what was done: one entry in every commit, each bound to the commit before it.
+//!
+//! The rule: an entry's format is frozen. A field may be added; none may change its meaning or go.
+
+mod entry;
+mod head;
+
+pub use self::entry::{
+    CoverageV1, EntryV1, FileV1, FORMAT, PackV1, PreviousV1, RowsV1, WindowV1, WorkV1,
+};
+pub use self::head::{Head, LedgerError, packs_since};

@@ -1,0 +1,92 @@
+//! What can go wrong at the destination.
+
+use std::path::PathBuf;
+
+/// A failure of the destination. Nothing already stored is harmed by any of them.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The destination's directory cannot be made or reached.
+    #[error("cannot use {} as a destination", path.display())]
+    Destination {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// An object cannot be read, written, listed, renamed or removed.
+    #[error("cannot {action} {path}")]
+    Object {
+        /// What was tried.
+        action: &'static str,
+        /// Path relative to the destination.
+        path: String,
+        /// What the store says.
+        #[source]
+        source: object_store::Error,
+    },
+    /// The table's log cannot be read or written.
+    #[error("cannot {action} the table {table}")]
+    Table {
+        /// What was tried.
+        action: &'static str,
+        /// The table's URL.
+        table: String,
+        /// What the log's library says.
+        #[source]
+        source: Box<delta_kernel::KernelError>,
+    },
+    /// A commit's own entry cannot be read.
+    #[error("the commit of version {version} is not readable")]
+    Commit {
+        /// The version.
+        version: u64,
+        /// Where it stopped making sense.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A file cannot be written or read as Parquet.
+    #[error("cannot {action} the Parquet file {path}")]
+    Parquet {
+        /// What was tried.
+        action: &'static str,
+        /// Path relative to the table.
+        path: String,
+        /// What the format's library says.
+        #[source]
+        source: ::parquet::errors::ParquetError,
+    },
+    /// A pack of raw pages cannot be written or read.
+    #[error("cannot {action} the pack {path}")]
+    Pack {
+        /// What was tried.
+        action: &'static str,
+        /// Path relative to the destination.
+        path: String,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file of the table is not one that this tool writes.
+    #[error("{path} lacks the column {column}, or has it with another type")]
+    ForeignFile {
+        /// Path relative to the table.
+        path: String,
+        /// The column.
+        column: &'static str,
+    },
+    /// A blocking part of the work died.
+    #[error("a worker of the load stage died")]
+    Worker(#[from] tokio::task::JoinError),
+}
+
+impl LoadError {
+    pub(super) fn table(
+        action: &'static str,
+        table: &url::Url,
+    ) -> impl FnOnce(delta_kernel::KernelError) -> Self {
+        let table = table.to_string();
+        move |source| Self::Table { action, table, source: Box::new(source) }
+    }
+}

@@ -1,0 +1,28 @@
+//! Batches -> staged files -> a commit; pages -> raw packs.
+//!
+//! ```text
+//! Batch --parquet--> StagedFile --publish--+
+//!                                          +--table--> a new version
+//! Page  --archive--> RawPack --------------+
+//! ```
+//!
+//! The rule: readers see whole commits. A file gets its final name as late as the store allows, and a file that no commit
+//! names does not stay.
+
+mod archive;
+mod error;
+mod lock;
+mod orphans;
+mod parquet;
+mod store;
+mod stored;
+mod table;
+
+pub use self::archive::{ArchivedPage, pack, read_pack};
+pub use self::error::LoadError;
+pub use self::lock::RunLock;
+pub use self::orphans::{RecentPacks, remove_orphans};
+pub use self::parquet::stage;
+pub use self::store::{Destination, InvalidDestination, Store};
+pub use self::stored::{StoredRow, StoredRows};
+pub use self::table::{CommitFile, CommitInfo, CommitOutcome, LiveFile, MonthRange, Selection, TABLE_DIRECTORY, Table};

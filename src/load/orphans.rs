@@ -1,0 +1,68 @@
+//! Files that a dead run wrote and no commit names.
+//!
+//! The rule: remove only what bears one of our names, lies in our directories, and is named by no commit.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+
+use super::archive::{RAW_DIRECTORY, is_pack};
+use super::store::is_staged;
+use super::{LoadError, Selection, Store, TABLE_DIRECTORY, Table};
+
+/// The packs that recent commits name. A pack is written before its commit, so one written after `since` is named among
+/// these or nowhere.
+#[derive(Clone, Debug)]
+pub struct RecentPacks {
+    /// No commit left out of `named` was made after this.
+    pub since: DateTime<Utc>,
+    /// Paths relative to the destination.
+    pub named: HashSet<String>,
+}
+
+/// Removes what dead runs left behind; only for who knows that no other run is alive. Gives the number of files removed.
+pub async fn remove_orphans(store: &Store, table: &Table, recent: &RecentPacks) -> Result<usize, LoadError> {
+    let live: HashSet<String> = table.files(&Selection::All).await?.into_iter().map(|file| file.path).collect();
+    let files = store.list(TABLE_DIRECTORY).await?.into_iter().map(|listed| listed.path);
+    let packs = store.list(RAW_DIRECTORY).await?.into_iter();
+    let orphans: Vec<String> = files
+        .filter(|path| data_file(path).is_some_and(|file| is_staged(path) || !live.contains(file)))
+        .chain(
+            packs
+                .filter(|pack| is_pack(&pack.path) && !recent.named.contains(&pack.path))
+                .filter(|pack| is_staged(&pack.path) || pack.modified_at > recent.since)
+                .map(|pack| pack.path),
+        )
+        .collect();
+
+    let count = orphans.len() + store.remove_abandoned_uploads(&[TABLE_DIRECTORY, RAW_DIRECTORY])?;
+    store.remove(orphans).await?;
+    if count > 0 {
+        tracing::info!(count, "removed files that a run left behind before its commit");
+    }
+    Ok(count)
+}
+
+/// The path within the table, for a data file of ours.
+fn data_file(path: &str) -> Option<&str> {
+    let file = path.strip_prefix(TABLE_DIRECTORY)?.strip_prefix('/')?;
+    let name = file.rsplit('/').next()?;
+    let ours = file.starts_with("year=") && name.starts_with("part-") && name.contains(".parquet");
+    ours.then_some(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_names_in_our_places_can_be_orphans() {
+        let table = |rest: &str| format!("{TABLE_DIRECTORY}/{rest}");
+        let file = "year=2022/month=2/category=user/part-1.parquet";
+        assert_eq!(data_file(&table(file)), Some(file));
+        assert!(data_file(&table(&format!("{file}.staged"))).is_some());
+        assert_eq!(data_file(&table("_delta_log/00000000000000000050.checkpoint.parquet")), None);
+        assert_eq!(data_file(&table("year=2022/notes.parquet")), None);
+        assert_eq!(data_file("elsewhere/year=2022/part-1.parquet"), None);
+    }
+}

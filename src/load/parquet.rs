@@ -1,0 +1,68 @@
+//! Batch -> Parquet, written for queries.
+//!
+//! The rule: a file holds one partition, sorted by time and identity, and says so in its metadata.
+
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::basic::{Compression, Encoding, ZstdLevel};
+use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::SortingColumn;
+use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
+use ::parquet::schema::types::ColumnPath;
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{LoadError, table};
+use crate::model::{Batch, StagedFile, file_schema};
+
+/// Rows a row group holds at most: small enough to be skipped by time, large enough to compress.
+const ROW_GROUP_ROWS: usize = 65_536;
+
+/// What the files say wrote them.
+const CREATED_BY: &str = concat!("phonetrail ", env!("CARGO_PKG_VERSION"));
+
+/// Writes a batch as a file of its partition. Gives the file and its bytes.
+pub fn stage(batch: &Batch) -> Result<(StagedFile, Bytes), LoadError> {
+    let path = format!("{}/part-{}.parquet", batch.partition.directory(), Uuid::now_v7());
+    let bytes =
+        written(batch).map_err(|source| LoadError::Parquet { action: "write", path: path.clone(), source })?;
+    let file = StagedFile {
+        partition: batch.partition.clone(),
+        path,
+        row_count: batch.rows.num_rows() as u64,
+        byte_count: bytes.len() as u64,
+        sha256: HEXLOWER.encode(&Sha256::digest(&bytes)),
+        stats: table::file_stats(&batch.rows)?,
+    };
+    Ok((file, bytes))
+}
+
+fn written(batch: &Batch) -> Result<Bytes, ParquetError> {
+    let mut writer = ArrowWriter::try_new(Vec::new(), file_schema(), Some(properties()?))?;
+    writer.write(&batch.rows)?;
+    Ok(writer.into_inner()?.into())
+}
+
+fn properties() -> Result<WriterProperties, ParquetError> {
+    let ascending = |name| -> Result<SortingColumn, ParquetError> {
+        let index = file_schema().index_of(name)?;
+        let column_idx =
+            i32::try_from(index).map_err(|_| ParquetError::General(format!("column {name} is out of range")))?;
+        Ok(SortingColumn { column_idx, descending: false, nulls_first: true })
+    };
+    let record_id = ColumnPath::from("record_id");
+    let event_time = ColumnPath::from("event_time");
+    let properties = WriterProperties::builder()
+        .set_created_by(CREATED_BY.to_owned())
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_sorting_columns(Some(vec![ascending("event_time")?, ascending("record_id")?]))
+        // Every value is another one: a dictionary would only be filled and thrown away.
+        .set_column_dictionary_enabled(record_id, false)
+        .set_column_dictionary_enabled(event_time.clone(), false)
+        .set_column_encoding(event_time, Encoding::DELTA_BINARY_PACKED)
+        .build();
+    Ok(properties)
+}

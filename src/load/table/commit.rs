@@ -1,0 +1,177 @@
+//! One version: files that become visible together, with the ledger entry that accounts for them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, StringArray};
+use arrow::datatypes::{DataType as ArrowType, Field, Schema};
+use chrono::{DateTime, TimeDelta, Utc};
+use data_encoding::HEXLOWER;
+use delta_kernel::committer::FileSystemCommitter;
+use delta_kernel::engine::arrow_data::ArrowEngineData;
+use delta_kernel::expressions::Scalar;
+use delta_kernel::schema::{DataType, SchemaRef, StructField, StructType};
+use delta_kernel::transaction::{CommitResult, UpdateTableOperation};
+use delta_kernel::{EngineData, FileMeta, KernelError, KernelResult, SnapshotRef};
+use delta_kernel_default_engine::build_add_file_metadata;
+use delta_kernel_default_engine::parquet::DataFileMetadata;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::engine::TableEngine;
+use super::{ENGINE_INFO, LoadError, TABLE_DIRECTORY, Table, blocking};
+use crate::model::{Partition, StagedFile};
+
+/// The key of the ledger entry within a commit's `commitInfo`.
+const ENTRY_KEY: &str = "phonetrail";
+
+/// What a commit says about itself.
+#[derive(Clone, Debug)]
+pub struct CommitInfo {
+    /// The ledger entry, as JSON text. It is stored as a text within the commit's JSON, so that its bytes are exact.
+    pub entry: String,
+    /// The application id under which the log keeps `sequence`: one per account and report.
+    pub application: String,
+    /// The entry's sequence number.
+    pub sequence: i64,
+    /// Named figures for the table's history.
+    pub metrics: Vec<(&'static str, u64)>,
+}
+
+/// What became of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// It is this version.
+    Committed(u64),
+    /// Another writer took the version; nothing was written. [`Table::refresh`], compute again.
+    Conflict,
+    /// The store gave no clear answer: the commit may or may not be there. [`Table::refresh`] and look.
+    Unknown,
+}
+
+/// A commit as it lies in the log.
+#[derive(Clone, Debug)]
+pub struct CommitFile {
+    /// SHA-256 of the commit's bytes, hex.
+    pub sha256: String,
+    /// The ledger entry's JSON, where the commit is one of ours.
+    pub entry: Option<String>,
+}
+
+impl CommitInfo {
+    pub(super) fn schema(&self) -> SchemaRef {
+        Arc::new(StructType::new_unchecked([StructField::nullable(ENTRY_KEY, DataType::STRING)]))
+    }
+
+    pub(super) fn engine_data(&self) -> KernelResult<Box<dyn EngineData>> {
+        let schema = Schema::new(vec![Field::new(ENTRY_KEY, ArrowType::Utf8, true)]);
+        let entry = StringArray::from(vec![self.entry.as_str()]);
+        Ok(Box::new(ArrowEngineData::new(RecordBatch::try_new(schema.into(), vec![Arc::new(entry)])?)))
+    }
+}
+
+impl Table {
+    /// Commits published files with `info` on exactly this version.
+    pub async fn commit(&mut self, files: &[StagedFile], info: CommitInfo) -> Result<CommitOutcome, LoadError> {
+        let (snapshot, files) = (Arc::clone(&self.snapshot), files.to_vec());
+        let committed = blocking(&self.engine, move |engine| commit(engine, snapshot, files, info)).await?;
+        match committed {
+            Ok(Commit::Done(version, snapshot)) => {
+                match snapshot {
+                    Some(snapshot) => self.snapshot = snapshot,
+                    None => self.refresh().await?,
+                }
+                Ok(CommitOutcome::Committed(version))
+            }
+            Ok(Commit::Conflict) => Ok(CommitOutcome::Conflict),
+            Ok(Commit::Retryable(error)) | Err(error) => {
+                tracing::warn!(%error, "the store gave no clear answer to a commit");
+                Ok(CommitOutcome::Unknown)
+            }
+        }
+    }
+
+    /// The versions committed within an hour of the newest: a time before all of them, and the first of them.
+    pub async fn recent_versions(&self) -> Result<(DateTime<Utc>, u64), LoadError> {
+        let log = self.store.list(&format!("{TABLE_DIRECTORY}/_delta_log")).await?;
+        let commits: Vec<(u64, DateTime<Utc>)> = log
+            .iter()
+            .filter_map(|listed| {
+                let name = listed.path.rsplit('/').next()?.strip_suffix(".json")?;
+                Some((name.parse().ok()?, listed.modified_at))
+            })
+            .collect();
+        let newest = commits.iter().map(|(_, at)| *at).max().unwrap_or(DateTime::UNIX_EPOCH);
+        let since = newest - TimeDelta::hours(1);
+        let first = commits.iter().filter(|(_, at)| *at >= since).map(|(version, _)| *version).min();
+        Ok((since, first.unwrap_or_default()))
+    }
+
+    /// The commit of `version` as it lies in the log.
+    pub async fn commit_file(&self, version: u64) -> Result<CommitFile, LoadError> {
+        #[derive(Deserialize)]
+        struct Action {
+            #[serde(rename = "commitInfo")]
+            commit_info: Option<serde_json::Map<String, serde_json::Value>>,
+        }
+
+        let path = format!("{TABLE_DIRECTORY}/_delta_log/{version:020}.json");
+        let bytes = self.store.get(&path).await?;
+        let mut entry = None;
+        for line in bytes.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{\"commitInfo\"")) {
+            let action: Action =
+                serde_json::from_slice(line).map_err(|source| LoadError::Commit { version, source })?;
+            let value = action.commit_info.and_then(|mut info| info.remove(ENTRY_KEY));
+            entry = entry.or(value.and_then(|value| value.as_str().map(str::to_owned)));
+        }
+        Ok(CommitFile { sha256: HEXLOWER.encode(&Sha256::digest(&bytes)), entry })
+    }
+}
+
+enum Commit {
+    Done(u64, Option<SnapshotRef>),
+    Conflict,
+    Retryable(KernelError),
+}
+
+fn commit(
+    engine: &TableEngine,
+    snapshot: SnapshotRef,
+    files: Vec<StagedFile>,
+    info: CommitInfo,
+) -> KernelResult<Commit> {
+    let metrics: Vec<_> = info.metrics.iter().map(|(name, value)| (*name, Some(value.to_string()))).collect();
+    let mut transaction = snapshot
+        .update_table(UpdateTableOperation::Write, ENGINE_INFO, true)
+        .with_transaction_id(info.application.as_str(), info.sequence)
+        .with_operation_parameters([("mode", Some("Append"))])
+        .with_operation_metrics(metrics)
+        .with_commit_info(info.engine_data()?, info.schema())
+        .build(engine, Box::new(FileSystemCommitter::new()))?;
+
+    let write_state = transaction.write_state()?;
+    for file in files {
+        let context =
+            write_state.write_context_builder().with_partition_values(partition_values(&file.partition)).build()?;
+        let location = context.table_root_dir().join(&file.path)?;
+        let size = file.byte_count;
+        let meta = FileMeta::new(location, Utc::now().timestamp_millis(), size);
+        transaction.add_files(build_add_file_metadata(DataFileMetadata::new(meta, file.stats), &context)?);
+    }
+
+    Ok(match transaction.commit(engine)? {
+        CommitResult::Committed(committed) => {
+            Commit::Done(committed.commit_version(), committed.post_commit_snapshot().cloned())
+        }
+        CommitResult::Conflicted(_) => Commit::Conflict,
+        CommitResult::Retryable(retryable) => Commit::Retryable(retryable.error),
+    })
+}
+
+fn partition_values(partition: &Partition) -> HashMap<String, Scalar> {
+    HashMap::from([
+        ("year".to_owned(), Scalar::Integer(partition.year)),
+        ("month".to_owned(), Scalar::Integer(partition.month)),
+        ("category".to_owned(), Scalar::String(partition.category.clone())),
+    ])
+}

@@ -1,0 +1,45 @@
+//! How the log's library reaches the store, and the statistics it wants of a file.
+
+use arrow::array::{RecordBatch, StructArray};
+use delta_kernel::engine::arrow_conversion::TryFromArrow;
+use delta_kernel::expressions::ColumnName;
+use delta_kernel::schema::StructType;
+use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
+use delta_kernel_default_engine::stats::FileStatsAccumulator;
+use delta_kernel_default_engine::{DefaultEngine, DefaultEngineBuilder};
+
+use super::{LoadError, Store, TABLE_DIRECTORY};
+use crate::model::file_schema;
+
+pub(super) type TableEngine = DefaultEngine<TokioMultiThreadExecutor>;
+
+/// The columns whose minimum and maximum the log keeps for every file, as the table's property lists them.
+pub(super) const STATS_COLUMNS: &str = "event_time,account_id,action_kind,operator_id,object_type,object_name,ingested_at";
+
+/// An engine on the current runtime, which must have several threads.
+pub(super) fn build(store: &Store) -> TableEngine {
+    let executor = TokioMultiThreadExecutor::new(tokio::runtime::Handle::current());
+    DefaultEngineBuilder::new(store.objects()).with_task_executor(executor.into()).build()
+}
+
+/// A table on local disk needs its directory before it can be made.
+pub(super) fn make_directory(store: &Store) -> Result<(), LoadError> {
+    let path = store.directory().join(TABLE_DIRECTORY);
+    std::fs::create_dir_all(&path).map_err(|source| LoadError::Destination { path, source })
+}
+
+/// The statistics of a file that holds `rows`, in the shape the log keeps.
+pub(crate) fn file_stats(rows: &RecordBatch) -> Result<StructArray, LoadError> {
+    let stats = || {
+        let schema = StructType::try_from_arrow(file_schema().as_ref())?;
+        let columns: Vec<ColumnName> = STATS_COLUMNS.split(',').map(|name| ColumnName::new([name])).collect();
+        let mut accumulator = FileStatsAccumulator::new(&columns, &schema);
+        accumulator.merge(rows)?;
+        accumulator.finish()?.ok_or_else(|| delta_kernel::KernelError::generic("a file without statistics"))
+    };
+    stats().map_err(|source| LoadError::Table {
+        action: "take statistics for",
+        table: TABLE_DIRECTORY.to_owned(),
+        source: Box::new(source),
+    })
+}

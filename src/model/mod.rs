@@ -1,0 +1,28 @@
+//! What flows through the pipeline, each state under its own name.
+//!
+//! ```text
+//! Window -> Page -> WindowRead -> Record -> Operation -> Batch -> StagedFile -> LedgerEntry
+//! (plan)    (extract)             (transform)            (load)                 (ledger)
+//! ```
+//!
+//! The rule: stages import from here and never from each other; only [`crate::pipeline`] knows them all.
+
+mod account;
+mod batch;
+mod columns;
+mod coverage;
+mod operation;
+mod page;
+mod record;
+mod staged;
+mod window;
+
+pub use account::{AccountId, REPORT};
+pub use batch::{Batch, Partition, UNKNOWN_TIME};
+pub use columns::{COLUMNS, Column, ColumnKind, PARTITION_COLUMNS, change_fields, file_schema, table_schema};
+pub use coverage::{Coverage, DayState, Span};
+pub use operation::{Change, Detail, DetailStatus, Operation, Operator, OperatorKind, RecordId};
+pub use page::{Envelope, Page, PageError, WindowRead};
+pub use record::{Field, Record};
+pub use staged::{RawPack, StagedFile};
+pub use window::{CategoryCode, InvalidCategoryCode, InvalidWindow, MAX_WINDOW_DAYS, Scope, Window};

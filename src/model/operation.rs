@@ -1,0 +1,160 @@
+//! A record made typed: time, category, operator and detail read out of it, beside its verbatim fields.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::Partition;
+
+/// The identity of a row: 16 bytes of SHA-256, shown as 32 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RecordId(pub [u8; 16]);
+
+impl RecordId {
+    /// Reads the 32 lower-case hex digits that [`fmt::Display`] writes.
+    pub fn parse(hex: &str) -> Option<Self> {
+        let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).ok()?;
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Display for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A typed row. Columns that are the same for a whole run (`account_id`, `report`, `ingested_at`) are added when rows
+/// become a [`super::Batch`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operation<'a> {
+    /// Identity within the table.
+    pub record_id: RecordId,
+    /// Microseconds since the Unix epoch, UTC; `None` where `time` cannot be read.
+    pub event_time: Option<i64>,
+    /// `action`, verbatim.
+    pub action: Option<Cow<'a, str>>,
+    /// The action in lower case without its channel: `add`, `update`, `delete`, ...
+    pub action_kind: Option<Cow<'static, str>>,
+    /// How it was made where that was not the console: `scim_api`, `rest_api`, `batch`.
+    pub channel: Option<Cow<'static, str>>,
+    /// `category_type`, verbatim.
+    pub category_type: Option<Cow<'a, str>>,
+    /// Whether the category is one that the upstream documents.
+    pub category_known: bool,
+    /// `operator` and what it says.
+    pub operator: Operator<'a>,
+    /// `operation_detail`, verbatim.
+    pub operation_detail: Option<Cow<'a, str>>,
+    /// What the detail says.
+    pub detail: Detail,
+    /// The record's JSON where the columns cannot reproduce it.
+    pub source_json: Option<Cow<'a, str>>,
+    /// Where the row lies.
+    pub partition: Partition,
+}
+
+/// Who did it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Operator<'a> {
+    /// `operator`, verbatim.
+    pub verbatim: Option<Cow<'a, str>>,
+    /// Trimmed, NFC, emails in lower case; `None` where nothing is left.
+    pub id: Option<Cow<'a, str>>,
+    /// What sort of actor it is.
+    pub kind: OperatorKind,
+    /// The domain of an email address.
+    pub domain: Option<String>,
+}
+
+/// What sort of actor an operator is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OperatorKind {
+    /// A person: an email address.
+    User,
+    /// The upstream itself, or its support.
+    System,
+    /// An app or an API client.
+    App,
+    /// Anything else, and none.
+    #[default]
+    Unknown,
+}
+
+impl OperatorKind {
+    /// The column's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::System => "system",
+            Self::App => "app",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What `operation_detail` says, best effort.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Detail {
+    /// How sure the reading is.
+    pub status: DetailStatus,
+    /// The head's first word, lower case, where it is a verb.
+    pub verb: Option<String>,
+    /// What was acted on: a snake_case slug in the singular.
+    pub object_type: Option<String>,
+    /// Which one, verbatim.
+    pub object_name: Option<String>,
+    /// `to`, `from`, `for`, ... where the head names a second party.
+    pub target_relation: Option<String>,
+    /// The second party's name.
+    pub target_name: Option<String>,
+    /// The second party's email address, lower case.
+    pub target_email: Option<String>,
+    /// One per item.
+    pub changes: Vec<Change>,
+    /// `+` and digits, in order of appearance, once each.
+    pub phone_numbers: Vec<String>,
+    /// Lower case, in order of appearance, once each.
+    pub emails: Vec<String>,
+    /// Extension numbers, in order of appearance, once each.
+    pub extensions: Vec<String>,
+}
+
+/// How sure a reading of a detail is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DetailStatus {
+    /// One reading, all text accounted for.
+    Parsed,
+    /// More than one reading; the likeliest is given.
+    Ambiguous,
+    /// No reading; the object name holds the whole head.
+    #[default]
+    Unparsed,
+}
+
+impl DetailStatus {
+    /// The column's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Parsed => "parsed",
+            Self::Ambiguous => "ambiguous",
+            Self::Unparsed => "unparsed",
+        }
+    }
+}
+
+/// One item of a detail: a field that went from one value to another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// The setting's name.
+    pub field: String,
+    /// The value before; `None` where the text gives none, which is not the same as an empty one.
+    pub old_value: Option<String>,
+    /// The value after.
+    pub new_value: Option<String>,
+}

@@ -1,0 +1,243 @@
+//! Whole windows -> one commit: decode, unite with the table, write, publish, commit; again from the union on if another
+//! writer was faster.
+//!
+//! ```text
+//! WindowRead --transform--> Operation --union--> Batch --stage--> StagedFile --publish, commit--> version
+//!     +------------------- pack ------------------------------> RawPack ------+
+//! ```
+//!
+//! The rule: whatever was computed against a version is thrown away when that version is no longer the newest.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use futures::{StreamExt, TryStreamExt};
+use uuid::Uuid;
+
+use super::sync::SyncError;
+use super::union::{self, United, WindowCounts, WindowOperations};
+use super::report::SyncReport;
+use crate::ledger::{CoverageV1, EntryV1, FORMAT, FileV1, Head, PackV1, RowsV1, WindowV1, WorkV1};
+use crate::load::{self, CommitInfo, CommitOutcome, LoadError, Store, StoredRows, TABLE_DIRECTORY, Table};
+use crate::model::{AccountId, Batch, Coverage, Operation, Page, REPORT, RawPack, Scope, Span, StagedFile, WindowRead};
+use crate::transform;
+
+/// How many files are written at once.
+const PARALLEL_FILES: usize = 8;
+
+/// How often a commit is computed again before the run gives up: another writer must have been faster every time.
+const ATTEMPTS: u32 = 50;
+
+/// Which run, of which account.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    pub(super) id: String,
+    pub(super) account: AccountId,
+    pub(super) started_at: DateTime<Utc>,
+}
+
+/// Whole windows, and the days that they cover together with the windows committed before.
+pub(super) struct Work<'w> {
+    pub(super) reads: &'w [WindowRead],
+    pub(super) covered: &'w [(Scope, Span)],
+}
+
+/// The entry of the commit that makes a table.
+pub(super) fn creation(run: &Run) -> Result<CommitInfo, SyncError> {
+    let entry = EntryV1 { account_id: None, ..entry(run, WorkV1::Create) };
+    commit_info(run, &entry)
+}
+
+/// Commits `work` to the table and counts it in `report`.
+pub(super) async fn commit(
+    store: &Store,
+    table: &mut Table,
+    run: &Run,
+    work: &Work<'_>,
+    report: &mut SyncReport,
+) -> Result<(), SyncError> {
+    let texts: Vec<Vec<Cow<'_, str>>> =
+        work.reads.iter().map(|read| read.pages.iter().map(Page::text).collect()).collect();
+    let commit_id = Uuid::now_v7().to_string();
+    let packs = stage_packs(store, run, &commit_id, work.reads).await?;
+    store.publish(packs.iter().map(|pack| pack.path.clone())).await?;
+
+    for attempt in 1..=ATTEMPTS {
+        let head = Head::read(table).await?;
+        let windows = decode(&run.account, work.reads, &texts)?;
+        let stored = StoredRows::read(store, table, &union::selection(&windows), &run.account).await?;
+        let United { new, counts } = union::unite(windows, &stored);
+        drop(stored);
+        let mut counted = report.clone();
+        counted.count_new(&new);
+        let rows = RowsV1 { count: new.len() as u64, record_id_xor: record_id_xor(&new) };
+
+        let files = stage_files(store, run, new).await?;
+        let entry = EntryV1 {
+            sequence: head.entry.sequence + 1,
+            previous: Some(head.previous.clone()),
+            commit_id: commit_id.clone(),
+            files: files.iter().map(FileV1::from).collect(),
+            packs: packs.iter().map(PackV1::from).collect(),
+            windows: work.reads.iter().zip(&counts).map(|(read, counts)| window(read, *counts)).collect(),
+            rows,
+            coverage: CoverageV1::of(&coverage(run, head.coverage(), work.covered)),
+            ..entry(run, WorkV1::Sync)
+        };
+
+        let base = table.version();
+        store.publish(files.iter().map(data_path)).await?;
+        let outcome = match table.commit(&files, commit_info(run, &entry)?).await? {
+            CommitOutcome::Committed(version) => Some(version),
+            CommitOutcome::Conflict | CommitOutcome::Unknown => {
+                table.refresh().await?;
+                find_commit(table, base, &commit_id).await?
+            }
+        };
+        if let Some(version) = outcome {
+            *report = counted;
+            count_commit(report, work.reads, &counts, version);
+            tracing::info!(version, rows = entry.rows.count, files = files.len(), "committed");
+            return Ok(());
+        }
+        tracing::info!(attempt, version = table.version(), "another writer was faster; computing again");
+        store.remove(files.iter().map(data_path)).await?;
+    }
+    store.remove(packs.into_iter().map(|pack| pack.path)).await?;
+    Err(SyncError::Contended { attempts: ATTEMPTS })
+}
+
+fn decode<'p>(
+    account: &AccountId,
+    reads: &'p [WindowRead],
+    texts: &'p [Vec<Cow<'p, str>>],
+) -> Result<Vec<WindowOperations<'p>>, SyncError> {
+    let decode = |(read, texts): (&'p WindowRead, &'p Vec<Cow<'p, str>>)| {
+        let operations = tokio::task::block_in_place(|| transform::operations(account, texts))
+            .map_err(|source| SyncError::Page { window: read.window.clone(), source })?;
+        Ok(WindowOperations { window: &read.window, operations })
+    };
+    reads.iter().zip(texts).map(decode).collect()
+}
+
+async fn stage_files(store: &Store, run: &Run, new: Vec<Operation<'_>>) -> Result<Vec<StagedFile>, SyncError> {
+    let batches = tokio::task::block_in_place(|| transform::batches(&run.account, run.started_at, new))?;
+    let stage = |batch: Batch| async move {
+        let (file, bytes) = tokio::task::spawn_blocking(move || load::stage(&batch)).await.map_err(LoadError::from)??;
+        store.stage(&data_path(&file), bytes).await?;
+        Ok(file)
+    };
+    futures::stream::iter(batches).map(stage).buffered(PARALLEL_FILES).try_collect().await
+}
+
+/// One pack for every month in which windows begin.
+async fn stage_packs(
+    store: &Store,
+    run: &Run,
+    commit_id: &str,
+    reads: &[WindowRead],
+) -> Result<Vec<RawPack>, SyncError> {
+    let mut months: BTreeMap<NaiveDate, Vec<Page>> = BTreeMap::new();
+    for read in reads {
+        let month = read.window.from().with_day(1).unwrap_or(read.window.from());
+        months.entry(month).or_default().extend(read.pages.iter().cloned());
+    }
+    let stage = |(month, pages): (NaiveDate, Vec<Page>)| async move {
+        let (account, name) = (run.account.clone(), commit_id.to_owned());
+        let packed = tokio::task::spawn_blocking(move || load::pack(&account, month, &name, &pages));
+        let (pack, bytes): (RawPack, Bytes) = packed.await.map_err(LoadError::from)??;
+        store.stage(&pack.path, bytes).await?;
+        Ok(pack)
+    };
+    futures::stream::iter(months).map(stage).buffered(PARALLEL_FILES).try_collect().await
+}
+
+/// The version after `base` that holds our own commit, where the answer to it was lost.
+async fn find_commit(table: &Table, base: u64, commit_id: &str) -> Result<Option<u64>, SyncError> {
+    for version in base + 1..=table.version() {
+        let entry = table.commit_file(version).await?.entry;
+        let ours = entry.and_then(|text| serde_json::from_str::<EntryV1>(&text).ok());
+        if ours.is_some_and(|entry| entry.commit_id == commit_id) {
+            return Ok(Some(version));
+        }
+    }
+    Ok(None)
+}
+
+fn data_path(file: &StagedFile) -> String {
+    format!("{TABLE_DIRECTORY}/{}", file.path)
+}
+
+fn coverage(run: &Run, mut coverage: Coverage, covered: &[(Scope, Span)]) -> Coverage {
+    for (scope, span) in covered {
+        coverage.add(&run.account, scope, span.clone());
+    }
+    coverage
+}
+
+/// An entry that says who made it, and nothing else yet.
+fn entry(run: &Run, work: WorkV1) -> EntryV1 {
+    EntryV1 {
+        format: FORMAT,
+        sequence: 0,
+        previous: None,
+        commit_id: Uuid::now_v7().to_string(),
+        run_id: run.id.clone(),
+        work,
+        made_at: Utc::now(),
+        tool: concat!("phonetrail ", env!("CARGO_PKG_VERSION")).to_owned(),
+        parser_version: transform::PARSER_VERSION,
+        account_id: Some(run.account.as_str().to_owned()),
+        report: REPORT.to_owned(),
+        files: Vec::new(),
+        files_removed: Vec::new(),
+        packs: Vec::new(),
+        windows: Vec::new(),
+        rows: RowsV1::default(),
+        coverage: Vec::new(),
+    }
+}
+
+fn window(read: &WindowRead, counts: WindowCounts) -> WindowV1 {
+    WindowV1 {
+        from: read.window.from(),
+        to: read.window.to(),
+        scope: read.window.scope().clone(),
+        read_at: read.started_at,
+        reads: read.reads,
+        pages: read.pages.len() as u64,
+        reported: read.reported,
+        received: read.received,
+        new: counts.new,
+        already_stored: counts.already_stored,
+        vanished: counts.vanished,
+    }
+}
+
+fn commit_info(run: &Run, entry: &EntryV1) -> Result<CommitInfo, SyncError> {
+    Ok(CommitInfo {
+        entry: serde_json::to_string(entry).map_err(SyncError::Entry)?,
+        application: format!("phonetrail/{}/{REPORT}", run.account),
+        sequence: i64::try_from(entry.sequence).unwrap_or(i64::MAX),
+        metrics: vec![("numFiles", entry.files.len() as u64), ("numOutputRows", entry.rows.count)],
+    })
+}
+
+fn record_id_xor(operations: &[Operation<'_>]) -> String {
+    let digest = operations.iter().fold(0u128, |digest, operation| digest ^ u128::from_be_bytes(operation.record_id.0));
+    format!("{digest:032x}")
+}
+
+fn count_commit(report: &mut SyncReport, reads: &[WindowRead], counts: &[WindowCounts], version: u64) {
+    report.commits += 1;
+    report.version = Some(version);
+    for (read, counts) in reads.iter().zip(counts) {
+        report.windows += 1;
+        report.pages += read.pages.len() as u64;
+        report.records_received += read.received;
+        report.rows_new += counts.new;
+        report.rows_already_stored += counts.already_stored;
+    }
+}

@@ -1,0 +1,165 @@
+//! From days that are wanted to windows that are asked for, and back to days that are covered.
+//!
+//! The rule: a day counts as covered only when windows that were read to their end hold it with all the neighbours its
+//! records may lie under (see [`crate::extract::plan::asked_span`]).
+
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+
+use crate::extract::plan;
+use crate::model::{Scope, Span, Window};
+
+/// Days wanted under one scope, the span asked for to get them, and the windows that span is cut into.
+#[derive(Clone, Debug)]
+pub(super) struct Stretch {
+    scope: Scope,
+    wanted: (NaiveDate, NaiveDate),
+    asked: (NaiveDate, NaiveDate),
+    done: Vec<(Window, DateTime<Utc>)>,
+}
+
+impl Stretch {
+    /// The stretches that cover `runs` of days; runs whose asked spans meet become one stretch.
+    pub(super) fn plan(runs: &[(NaiveDate, NaiveDate)], scope: &Scope, today: NaiveDate) -> Vec<Self> {
+        let mut stretches: Vec<Self> = Vec::new();
+        for &wanted in runs {
+            let asked = plan::asked_span(wanted.0, wanted.1, today);
+            match stretches.last_mut() {
+                Some(last) if asked.0 <= last.asked.1 => {
+                    last.wanted.1 = wanted.1;
+                    last.asked.1 = asked.1;
+                }
+                _ => stretches.push(Self { scope: scope.clone(), wanted, asked, done: Vec::new() }),
+            }
+        }
+        stretches
+    }
+
+    /// The windows to ask for.
+    pub(super) fn windows(&self) -> Vec<Window> {
+        plan::windows(self.asked.0, self.asked.1, &self.scope, plan::Seam::Shared)
+    }
+
+    /// Notes that `window` was read to its end, if it is of this stretch.
+    pub(super) fn note(&mut self, window: &Window, read_at: DateTime<Utc>) {
+        let inside = self.asked.0 <= window.from() && window.to() <= self.asked.1;
+        if inside && *window.scope() == self.scope {
+            self.done.push((window.clone(), read_at));
+        }
+    }
+
+    /// Under which scope it is read.
+    pub(super) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The wanted days covered by the windows noted so far. A day is final where it was read at least `settle` after its
+    /// end and both sides of it were read.
+    pub(super) fn covered(&self, settle: TimeDelta) -> Vec<Span> {
+        let mut spans = Vec::new();
+        for (first, last, read_at) in self.unions() {
+            let whole_until = back(last, 2);
+            let from = if first == self.asked.0 { self.wanted.0 } else { ahead(first, 1) };
+            let to = if last == self.asked.1 { self.wanted.1 } else { whole_until.min(self.wanted.1) };
+            let settled_until = back((read_at - settle).date_naive(), 1).min(whole_until).min(to);
+            spans.push(Span { from, to: settled_until, read_at, is_final: true });
+            spans.push(Span { from: from.max(ahead(settled_until, 1)), to, read_at, is_final: false });
+        }
+        spans.retain(|span| span.from <= span.to);
+        spans
+    }
+
+    /// The windows noted so far, joined where they share a day, with the earliest time of reading.
+    fn unions(&self) -> Vec<(NaiveDate, NaiveDate, DateTime<Utc>)> {
+        let mut done: Vec<_> = self.done.iter().collect();
+        done.sort();
+        let mut unions: Vec<(NaiveDate, NaiveDate, DateTime<Utc>)> = Vec::new();
+        for (window, read_at) in done {
+            match unions.last_mut() {
+                Some((_, last, earliest)) if window.from() <= *last => {
+                    *last = (*last).max(window.to());
+                    *earliest = (*earliest).min(*read_at);
+                }
+                _ => unions.push((window.from(), window.to(), *read_at)),
+            }
+        }
+        unions
+    }
+}
+
+fn back(day: NaiveDate, days: u64) -> NaiveDate {
+    day.checked_sub_days(Days::new(days)).unwrap_or(NaiveDate::MIN)
+}
+
+fn ahead(day: NaiveDate, days: u64) -> NaiveDate {
+    day.checked_add_days(Days::new(days)).unwrap_or(NaiveDate::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    fn stretch(from: &str, to: &str, today: &str) -> Stretch {
+        Stretch::plan(&[(day(from), day(to))], &Scope::All, day(today)).remove(0)
+    }
+
+    #[test]
+    fn all_windows_read_cover_exactly_what_was_wanted() {
+        let mut stretch = stretch("2022-02-01", "2022-04-30", "2022-12-01");
+        for window in stretch.windows() {
+            stretch.note(&window, at("2022-12-01T06:00:00Z"));
+        }
+        let covered = stretch.covered(TimeDelta::hours(72));
+        assert_eq!(covered.len(), 1);
+        assert_eq!((covered[0].from, covered[0].to, covered[0].is_final), (day("2022-02-01"), day("2022-04-30"), true));
+    }
+
+    #[test]
+    fn a_missing_window_leaves_the_days_at_its_edges_uncovered() {
+        let mut stretch = stretch("2022-02-01", "2022-04-30", "2022-12-01");
+        let windows = stretch.windows();
+        let missing = windows[1].clone();
+        for window in windows.iter().filter(|window| **window != missing) {
+            stretch.note(window, at("2022-12-01T06:00:00Z"));
+        }
+        let covered = stretch.covered(TimeDelta::hours(72));
+        assert_eq!(covered.len(), 2);
+        assert_eq!(covered[0].to, back(missing.from(), 2));
+        assert_eq!(covered[1].from, ahead(missing.to(), 1));
+    }
+
+    #[test]
+    fn the_last_days_before_today_stay_provisional() {
+        let mut stretch = stretch("2022-02-01", "2022-02-10", "2022-02-10");
+        for window in stretch.windows() {
+            stretch.note(&window, at("2022-02-10T12:00:00Z"));
+        }
+        let covered = stretch.covered(TimeDelta::hours(72));
+        assert_eq!((covered[0].to, covered[0].is_final), (day("2022-02-06"), true));
+        assert_eq!((covered[1].from, covered[1].to, covered[1].is_final), (day("2022-02-07"), day("2022-02-10"), false));
+    }
+
+    #[test]
+    fn a_day_read_without_its_neighbours_is_never_final_however_short_the_settling() {
+        let mut stretch = stretch("2022-02-10", "2022-02-10", "2022-02-11");
+        for window in stretch.windows() {
+            stretch.note(&window, at("2022-02-11T12:00:00Z"));
+        }
+        assert!(stretch.covered(TimeDelta::zero()).iter().all(|span| !span.is_final));
+    }
+
+    #[test]
+    fn runs_whose_asked_spans_meet_are_asked_once() {
+        let runs = [(day("2022-02-01"), day("2022-02-03")), (day("2022-02-06"), day("2022-02-08"))];
+        let stretches = Stretch::plan(&runs, &Scope::All, day("2022-12-01"));
+        assert_eq!(stretches.len(), 1);
+        assert_eq!(stretches[0].wanted, (day("2022-02-01"), day("2022-02-08")));
+    }
+}

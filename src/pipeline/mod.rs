@@ -1,0 +1,14 @@
+//! The stages joined: what is read, how it becomes rows, and how rows and proof are committed together.
+//!
+//! The rule: this is the only place that knows all stages. A commit holds whole windows only.
+
+mod commit;
+mod days;
+mod report;
+mod status;
+mod sync;
+mod union;
+
+pub use self::report::{DayCounts, DetailCounts, Stop, StopReason, SyncReport};
+pub use self::status::{AccountStatus, Status, status};
+pub use self::sync::{DEFAULT_COMMIT_INTERVAL, DEFAULT_COMMIT_RECORDS, DEFAULT_LOOK_BACK_DAYS, DEFAULT_SETTLE, SyncError, SyncRequest, sync};

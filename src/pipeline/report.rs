@@ -1,0 +1,114 @@
+//! What a run did, in figures.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::extract::ExtractError;
+use crate::model::{DetailStatus, Operation};
+
+/// The summary of a `sync`, as `--output json` prints it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct SyncReport {
+    /// Identifies the run in the ledger.
+    pub run_id: String,
+    /// Windows read to their end.
+    pub windows: u64,
+    /// Pages of those windows.
+    pub pages: u64,
+    /// Requests to the report, whatever their answer.
+    pub requests: u64,
+    /// Requests answered 429.
+    pub throttled: u64,
+    /// Records on the pages; neighbouring windows overlap, so some are received twice.
+    pub records_received: u64,
+    /// Rows added to the table.
+    pub rows_new: u64,
+    /// Records the table, or an earlier window, had already.
+    pub rows_already_stored: u64,
+    /// New rows whose time cannot be read.
+    pub unreadable_times: u64,
+    /// New rows of categories that the upstream does not document.
+    pub unknown_categories: u64,
+    /// How the details of the new rows were read.
+    pub detail: DetailCounts,
+    /// Commits made.
+    pub commits: u64,
+    /// The table's version, where there is a table.
+    pub version: Option<u64>,
+    /// The days of the run's range.
+    pub days: DayCounts,
+    /// Wall time of the run.
+    pub wall_seconds: f64,
+    /// Why it stopped early, if it did.
+    pub stopped: Option<Stop>,
+    /// What stopped it.
+    #[serde(skip)]
+    pub failure: Option<ExtractError>,
+}
+
+/// Rows by [`DetailStatus`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DetailCounts {
+    /// One reading.
+    pub parsed: u64,
+    /// Several readings.
+    pub ambiguous: u64,
+    /// No reading.
+    pub unparsed: u64,
+}
+
+/// Days of a range by what is known of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DayCounts {
+    /// Read after they had settled.
+    #[serde(rename = "final")]
+    pub settled: u64,
+    /// Read, but records may still arrive.
+    pub provisional: u64,
+    /// Not covered: never read, or their window never agreed with its total.
+    pub unmatched: u64,
+}
+
+/// Why and until when a run stopped before its end.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Stop {
+    /// Why.
+    pub reason: StopReason,
+    /// When it can go on, where that is known.
+    pub resume_at: Option<DateTime<Utc>>,
+}
+
+/// Why a run stopped before its end. What was read whole is committed in every case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// The account's requests of the day are used up.
+    DailyLimit,
+    /// The upstream does not answer, or only with errors.
+    Unavailable,
+    /// The upstream refuses: credentials, scopes, plan.
+    Refused,
+    /// A window never agreed with what the upstream says of it.
+    Unmatched,
+}
+
+impl SyncReport {
+    /// Counts rows that were added.
+    pub(super) fn count_new(&mut self, operations: &[Operation<'_>]) {
+        for operation in operations {
+            self.unreadable_times += u64::from(operation.event_time.is_none());
+            self.unknown_categories += u64::from(!operation.category_known);
+            self.detail.count(operation.detail.status);
+        }
+    }
+}
+
+impl DetailCounts {
+    fn count(&mut self, status: DetailStatus) {
+        match status {
+            DetailStatus::Parsed => self.parsed += 1,
+            DetailStatus::Ambiguous => self.ambiguous += 1,
+            DetailStatus::Unparsed => self.unparsed += 1,
+        }
+    }
+}

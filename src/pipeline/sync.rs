@@ -1,0 +1,315 @@
+//! The main job: read from the upstream whatever is not final, and commit it window by window.
+//!
+//! The rule: what was read whole is committed, however the run ends.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use futures::StreamExt;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::commit::{self, Run, Work};
+use super::days::Stretch;
+use super::report::{DayCounts, Stop, StopReason, SyncReport};
+use crate::extract::{ErrorKind, ExtractError, Source, WindowFailure};
+use crate::ledger::{self, Head, LedgerError};
+use crate::load::{self, Destination, LoadError, RecentPacks, RunLock, Store, Table};
+use crate::model::{AccountId, Coverage, DayState, PageError, Scope, Span, Window, WindowRead};
+
+/// Days a new table reaches back when nothing else is said.
+pub const DEFAULT_LOOK_BACK_DAYS: u64 = 30;
+
+/// How long after its end a day may still gain records: a day's delay has been seen in sibling reports.
+pub const DEFAULT_SETTLE: TimeDelta = TimeDelta::hours(72);
+
+/// Records after which a commit is made.
+pub const DEFAULT_COMMIT_RECORDS: u64 = 250_000;
+
+/// Time after which a commit is made: what a crash can cost.
+pub const DEFAULT_COMMIT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Windows that wait for the next commit at most while one is being made.
+const WAITING_WINDOWS: usize = 4;
+
+/// What to sync.
+#[derive(Clone, Debug)]
+pub struct SyncRequest {
+    /// Whose log.
+    pub account: AccountId,
+    /// First UTC day; the first covered one, or [`DEFAULT_LOOK_BACK_DAYS`] back, when `None`.
+    pub from: Option<NaiveDate>,
+    /// Last UTC day; today when `None`.
+    pub to: Option<NaiveDate>,
+    /// What to ask for: everything, or some categories.
+    pub scopes: Vec<Scope>,
+    /// How long after its end a day stays provisional.
+    pub settle: TimeDelta,
+    /// Records after which a commit is made.
+    pub commit_records: u64,
+    /// Time after which a commit is made.
+    pub commit_interval: Duration,
+}
+
+impl SyncRequest {
+    /// Everything of `account` that is not final.
+    pub fn new(account: AccountId) -> Self {
+        Self {
+            account,
+            from: None,
+            to: None,
+            scopes: vec![Scope::All],
+            settle: DEFAULT_SETTLE,
+            commit_records: DEFAULT_COMMIT_RECORDS,
+            commit_interval: DEFAULT_COMMIT_INTERVAL,
+        }
+    }
+}
+
+/// Why a sync could not do its work. Whole windows committed before stay.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SyncError {
+    /// The range is empty.
+    #[error("nothing to sync from {from} to {to}: the first day is after the last")]
+    EmptyRange {
+        /// First day.
+        from: NaiveDate,
+        /// Last day.
+        to: NaiveDate,
+    },
+    /// The upstream, or the way to it.
+    #[error("cannot read the operation log")]
+    Extract(#[from] ExtractError),
+    /// A page that was taken for one is none.
+    #[error("a page of window {window} cannot be decoded")]
+    Page {
+        /// The window.
+        window: Window,
+        /// Why.
+        #[source]
+        source: PageError,
+    },
+    /// Rows cannot be made.
+    #[error("cannot make rows")]
+    Rows(#[from] arrow::error::ArrowError),
+    /// The destination.
+    #[error("the destination failed")]
+    Load(#[from] LoadError),
+    /// The ledger.
+    #[error("the ledger cannot be continued")]
+    Ledger(#[from] LedgerError),
+    /// The ledger entry of a commit cannot be written as JSON.
+    #[error("a ledger entry cannot be written")]
+    Entry(#[source] serde_json::Error),
+    /// Other writers were faster every time.
+    #[error("other writers were faster in each of {attempts} attempts to commit")]
+    Contended {
+        /// Attempts.
+        attempts: u32,
+    },
+}
+
+/// Brings the table at `destination` up to date with `source`.
+///
+/// Gives the run's figures also when it stopped early ([`SyncReport::stopped`]); an error means that the run could not
+/// work at all, or that the destination failed under it.
+pub async fn sync(
+    source: &Source,
+    destination: &Destination,
+    request: &SyncRequest,
+) -> Result<SyncReport, SyncError> {
+    let started = Instant::now();
+    let run = Run { id: Uuid::now_v7().to_string(), account: request.account.clone(), started_at: Utc::now() };
+    let store = Store::create(destination)?;
+    let mut lock = RunLock::acquire(&store)?;
+    let mut table = Table::open(&store).await?;
+    let coverage = match &table {
+        Some(table) => Head::read(table).await?.coverage(),
+        None => Coverage::default(),
+    };
+    let range = range(request, &coverage, run.started_at.date_naive())?;
+    source.sign_in().await?;
+    if let Some(table) = table.as_ref().filter(|_| lock.is_sole()) {
+        clean_up(&store, table).await?;
+    }
+    lock.share()?;
+
+    let mut stretches: Vec<Stretch> = Vec::new();
+    for scope in &request.scopes {
+        let open = coverage.open_days(&run.account, scope, range.0, range.1);
+        stretches.extend(Stretch::plan(&open, scope, run.started_at.date_naive()));
+    }
+    let windows: Vec<Window> = stretches.iter().flat_map(Stretch::windows).collect();
+    tracing::info!(from = %range.0, to = %range.1, windows = windows.len(), "reading what is not final");
+
+    let mut job = Job { store, run, request, stretches, report: SyncReport::default(), failure: None };
+    job.read_and_commit(source, windows, &mut table).await?;
+    job.finish(source, table.as_ref(), range, started).await
+}
+
+/// The UTC days to be covered.
+fn range(
+    request: &SyncRequest,
+    coverage: &Coverage,
+    today: NaiveDate,
+) -> Result<(NaiveDate, NaiveDate), SyncError> {
+    let known = request.scopes.iter().filter_map(|scope| coverage.first_day(&request.account, scope)).min();
+    let to = request.to.unwrap_or(today).min(today);
+    let default = today.checked_sub_days(Days::new(DEFAULT_LOOK_BACK_DAYS)).unwrap_or(today);
+    let from = request.from.or(known).unwrap_or(default.min(to));
+    if from > to { Err(SyncError::EmptyRange { from, to }) } else { Ok((from, to)) }
+}
+
+async fn clean_up(store: &Store, table: &Table) -> Result<(), SyncError> {
+    let (since, first) = table.recent_versions().await?;
+    let named = ledger::packs_since(table, first).await?;
+    load::remove_orphans(store, table, &RecentPacks { since, named }).await?;
+    Ok(())
+}
+
+struct Job<'r> {
+    store: Store,
+    run: Run,
+    request: &'r SyncRequest,
+    stretches: Vec<Stretch>,
+    report: SyncReport,
+    failure: Option<ExtractError>,
+}
+
+impl Job<'_> {
+    async fn read_and_commit(
+        &mut self,
+        source: &Source,
+        windows: Vec<Window>,
+        table: &mut Option<Table>,
+    ) -> Result<(), SyncError> {
+        let mut reads = spawn_reader(source.clone(), windows);
+        let mut pending: Vec<WindowRead> = Vec::new();
+        let mut oldest = Instant::now();
+        while let Some(read) = reads.recv().await {
+            match read {
+                Ok(read) => {
+                    if pending.is_empty() {
+                        oldest = Instant::now();
+                    }
+                    pending.push(read);
+                }
+                Err(failure) => self.note_failure(failure),
+            }
+            let records: u64 = pending.iter().map(|read| read.received).sum();
+            if records >= self.request.commit_records || oldest.elapsed() >= self.request.commit_interval {
+                self.commit(std::mem::take(&mut pending), table).await?;
+            }
+        }
+        self.commit(pending, table).await
+    }
+
+    fn note_failure(&mut self, WindowFailure { window, error }: WindowFailure) {
+        tracing::warn!(%window, error = %error, "window not read");
+        // The gravest failure is the one to tell: it is what the user must act on first.
+        if self.failure.as_ref().is_none_or(|known| gravity(&error) > gravity(known)) {
+            self.failure = Some(error);
+        }
+    }
+
+    async fn commit(&mut self, reads: Vec<WindowRead>, table: &mut Option<Table>) -> Result<(), SyncError> {
+        if reads.is_empty() {
+            return Ok(());
+        }
+        for read in &reads {
+            self.stretches.iter_mut().for_each(|stretch| stretch.note(&read.window, read.started_at));
+        }
+        let covered: Vec<(Scope, Span)> = self
+            .stretches
+            .iter()
+            .flat_map(|stretch| stretch.covered(self.request.settle).into_iter().map(|span| (stretch.scope().clone(), span)))
+            .collect();
+        let table = match table {
+            Some(table) => table,
+            None => table.insert(Table::create(&self.store, commit::creation(&self.run)?).await?),
+        };
+        commit::commit(&self.store, table, &self.run, &Work { reads: &reads, covered: &covered }, &mut self.report).await
+    }
+
+    async fn finish(
+        mut self,
+        source: &Source,
+        table: Option<&Table>,
+        range: (NaiveDate, NaiveDate),
+        started: Instant,
+    ) -> Result<SyncReport, SyncError> {
+        let usage = source.usage();
+        let coverage = match table {
+            Some(table) => Head::read(table).await?.coverage(),
+            None => Coverage::default(),
+        };
+        self.report.run_id = self.run.id;
+        self.report.requests = usage.requests;
+        self.report.throttled = usage.throttled;
+        self.report.version = table.map(Table::version);
+        self.report.days = day_counts(&coverage, self.request, range);
+        self.report.stopped = self.failure.as_ref().map(stop);
+        self.report.wall_seconds = started.elapsed().as_secs_f64();
+        match self.failure {
+            // Nothing was read: there is no run to report on, only an error.
+            Some(error) if self.report.commits == 0 && gravity(&error) > 0 => Err(error.into()),
+            failure => Ok(SyncReport { failure, ..self.report }),
+        }
+    }
+}
+
+/// Reads in a task of its own, so that reading goes on while a commit is made.
+fn spawn_reader(source: Source, windows: Vec<Window>) -> mpsc::Receiver<Result<WindowRead, WindowFailure>> {
+    let (sender, receiver) = mpsc::channel(WAITING_WINDOWS);
+    tokio::spawn(async move {
+        let mut reads = source.read_all(windows);
+        while let Some(read) = reads.next().await {
+            if sender.send(read).await.is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+fn gravity(error: &ExtractError) -> u8 {
+    match error.kind() {
+        ErrorKind::Refused | ErrorKind::Configuration => 4,
+        ErrorKind::DailyLimit => 3,
+        ErrorKind::Unavailable => 2,
+        ErrorKind::Rejected => 1,
+        ErrorKind::Unstable => 0,
+    }
+}
+
+fn stop(error: &ExtractError) -> Stop {
+    let reason = match error.kind() {
+        ErrorKind::DailyLimit => StopReason::DailyLimit,
+        ErrorKind::Unstable => StopReason::Unmatched,
+        ErrorKind::Refused | ErrorKind::Rejected | ErrorKind::Configuration => StopReason::Refused,
+        _ => StopReason::Unavailable,
+    };
+    Stop { reason, resume_at: resume_at(error) }
+}
+
+fn resume_at(error: &ExtractError) -> Option<DateTime<Utc>> {
+    match error {
+        ExtractError::DailyLimit { resume_at } => Some(*resume_at),
+        _ => None,
+    }
+}
+
+fn day_counts(coverage: &Coverage, request: &SyncRequest, (from, to): (NaiveDate, NaiveDate)) -> DayCounts {
+    let mut counts = DayCounts::default();
+    for day in from.iter_days().take_while(|day| *day <= to) {
+        let states = request.scopes.iter().map(|scope| coverage.state(&request.account, scope, day));
+        // A day is as good as the scope that knows least of it.
+        match states.min().unwrap_or(DayState::Missing) {
+            DayState::Final => counts.settled += 1,
+            DayState::Provisional => counts.provisional += 1,
+            DayState::Missing => counts.unmatched += 1,
+        }
+    }
+    counts
+}

@@ -1,0 +1,226 @@
+//! What was done, and how: `action` -> its kind and its channel.
+//!
+//! The words of the text, in lower case and joined by underscores, are the kind (`Opt-Out` is `opt_out`), once a channel
+//! before them is taken off: `SCIM API`, `REST API` and `Batch`, with or without a dash behind, and any other name that
+//! ends in `API` with a dash behind (`Partner API - Add`), unless it starts with a verb (`Delete API - Key`). Without a
+//! channel the change was made in the console. Where two precede (`REST API - Batch Update`), the first counts and both are
+//! taken off. A channel alone is a kind.
+//!
+//! The rule: every text with a letter or digit in it has a kind; letters of any script are kept.
+
+use std::borrow::Cow;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+use crate::model::Field;
+
+/// The actions that are common or published, so that they need no allocation.
+const KINDS: [&str; 40] = [
+    "activate",
+    "add",
+    "agree",
+    "assign",
+    "create",
+    "deactivate",
+    "delete",
+    "disable",
+    "download",
+    "edit",
+    "enable",
+    "export",
+    "generate",
+    "import",
+    "listen",
+    "lock",
+    "login",
+    "logout",
+    "migrate",
+    "move",
+    "operate",
+    "publish",
+    "recover",
+    "remove",
+    "reset",
+    "restore",
+    "search",
+    "submit",
+    "subscribe",
+    "sync",
+    "syncdata",
+    "unassign",
+    "unbind",
+    "unlock",
+    "unmask",
+    "unpublish",
+    "unsubscribe",
+    "update",
+    "upload",
+    "view",
+];
+
+/// Channels by the words that stand before the kind.
+const CHANNELS: [(&[&str], &str); 3] =
+    [(&["scim", "api"], "scim_api"), (&["rest", "api"], "rest_api"), (&["batch"], "batch")];
+
+/// An action's kind and channel.
+pub(super) fn parse(field: &Field<'_>) -> (Option<Cow<'static, str>>, Option<Cow<'static, str>>) {
+    let Some(text) = field.as_str() else { return (None, None) };
+    if let Some(kind) = common_kind(text) {
+        return (Some(Cow::Borrowed(kind)), None);
+    }
+    let Some((channel, rest)) = split_channel(text) else { return (kind(text), None) };
+    let rest = split_channel(rest).map_or(rest, |(_, rest)| rest);
+    (kind(rest), Some(channel))
+}
+
+fn kind(text: &str) -> Option<Cow<'static, str>> {
+    if let Some(kind) = common_kind(text.trim_matches(is_separator)) {
+        return Some(Cow::Borrowed(kind));
+    }
+    let slug = slug(text);
+    (!slug.is_empty()).then_some(Cow::Owned(slug))
+}
+
+fn common_kind(text: &str) -> Option<&'static str> {
+    KINDS.into_iter().find(|kind| kind.eq_ignore_ascii_case(text))
+}
+
+/// The channel before the kind, and the text behind it, which has a word.
+fn split_channel(text: &str) -> Option<(Cow<'static, str>, &str)> {
+    let known = CHANNELS.into_iter().find_map(|(words, name)| Some((Cow::Borrowed(name), after(words, text)?)));
+    let (channel, rest) = known.or_else(|| split_named_api(text))?;
+    next_word(rest).map(|_| (channel, rest))
+}
+
+/// A name that ends in `API` and is no verb's object, and the text behind the dash.
+fn split_named_api(text: &str) -> Option<(Cow<'static, str>, &str)> {
+    let (name, rest) = text.split_once(" - ")?;
+    let is_api = name.rsplit(is_separator).find(|word| !word.is_empty())?.eq_ignore_ascii_case("api");
+    let (first, _) = next_word(name)?;
+    (is_api && common_kind(first).is_none()).then(|| (Cow::Owned(slug(name)), rest))
+}
+
+/// The text behind `words`, where it starts with them in any case.
+fn after<'t>(words: &[&str], text: &'t str) -> Option<&'t str> {
+    words.iter().try_fold(text, |text, expected| {
+        let (word, rest) = next_word(text)?;
+        word.eq_ignore_ascii_case(expected).then_some(rest)
+    })
+}
+
+fn next_word(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim_start_matches(is_separator);
+    let end = text.find(is_separator).unwrap_or(text.len());
+    (end > 0).then(|| text.split_at(end))
+}
+
+fn slug(text: &str) -> String {
+    let mut slug = String::with_capacity(text.len());
+    let mut separated = false;
+    for character in text.nfc().flat_map(char::to_lowercase) {
+        if is_separator(character) {
+            separated = true;
+            continue;
+        }
+        if std::mem::take(&mut separated) && !slug.is_empty() {
+            slug.push('_');
+        }
+        slug.push(character);
+    }
+    slug
+}
+
+/// Combining marks belong to the word: scripts such as Devanagari are not written without them.
+fn is_separator(character: char) -> bool {
+    !character.is_alphanumeric() && !is_combining_mark(character)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn read(text: &str) -> (Option<String>, Option<String>) {
+        let (kind, channel) = parse(&Field::Text(text.into()));
+        (kind.map(Cow::into_owned), channel.map(Cow::into_owned))
+    }
+
+    #[rstest]
+    #[case("ADD", "add", None)]
+    #[case(" Update ", "update", None)]
+    #[case("delete", "delete", None)]
+    #[case("SCIM API - Update", "update", Some("scim_api"))]
+    #[case("scim_api_update", "update", Some("scim_api"))]
+    #[case("REST API - Add", "add", Some("rest_api"))]
+    #[case("REST API: Manually Redact", "manually_redact", Some("rest_api"))]
+    #[case("Batch Update", "update", Some("batch"))]
+    #[case("batch_add", "add", Some("batch"))]
+    #[case("Batch - Delete", "delete", Some("batch"))]
+    #[case::two_channels("REST API - Batch Update", "update", Some("rest_api"))]
+    #[case::unknown_api("Foo API - Update", "update", Some("foo_api"))]
+    #[case::bare_api("API - Update", "update", Some("api"))]
+    #[case::api_as_an_object("Delete API - Key", "delete_api_key", None)]
+    #[case::unknown_prefix("Auto - Delete", "auto_delete", None)]
+    #[case::channel_alone("Batch", "batch", None)]
+    #[case::channel_and_dash("SCIM API - ", "scim_api", None)]
+    #[case::no_word_boundary("Batched Update", "batched_update", None)]
+    #[case("Opt-Out", "opt_out", None)]
+    #[case("Manually Redact", "manually_redact", None)]
+    #[case("SyncData", "syncdata", None)]
+    #[case("test", "test", None)]
+    #[case::runs("  Set -- up!  ", "set_up", None)]
+    #[case::non_latin("追加", "追加", None)]
+    #[case::non_latin_case("ДОБАВИТЬ всё", "добавить_всё", None)]
+    #[case::combining_marks("जोड़ें", "जोड़ें", None)]
+    #[case::non_latin_kind("REST API - 追加", "追加", Some("rest_api"))]
+    fn actions_have_a_kind_and_perhaps_a_channel(
+        #[case] text: &str,
+        #[case] kind: &str,
+        #[case] channel: Option<&str>,
+    ) {
+        let kind: String = kind.nfc().collect();
+        assert_eq!(read(text), (Some(kind), channel.map(str::to_owned)));
+    }
+
+    #[rstest]
+    #[case(Field::Missing)]
+    #[case(Field::Null)]
+    #[case(Field::Other("1"))]
+    #[case(Field::Text("".into()))]
+    #[case(Field::Text(" \t".into()))]
+    #[case(Field::Text(" - 🙂".into()))]
+    fn what_says_nothing_has_no_kind(#[case] field: Field<'_>) {
+        assert_eq!(parse(&field), (None, None));
+    }
+
+    #[test]
+    fn text_that_is_no_unicode_is_read_as_far_as_it_can_be() {
+        let field = Field::Broken { text: "Add\u{fffd}".to_owned(), json: r#""Add\udcff""# };
+        assert_eq!(parse(&field), (Some("add".into()), None));
+    }
+
+    #[test]
+    fn common_actions_are_borrowed() {
+        for text in ["ADD", "SCIM API - Update", "Batch Update"] {
+            let field = Field::Text(text.into());
+            assert!(matches!(parse(&field).0, Some(Cow::Borrowed(_))), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_with_a_letter_has_a_kind_without_separators(
+            text in prop_oneof![".{0,40}", "(REST |Foo )?(API|Batch)?( - |_)?[A-Za-zé -]{0,9}"]
+        ) {
+            let (kind, channel) = read(&text);
+            prop_assert_eq!(kind.is_some(), text.nfc().any(|character| !is_separator(character)));
+            for slug in [kind, channel].into_iter().flatten() {
+                prop_assert!(slug.chars().all(|character| character == '_' || !is_separator(character)), "{slug}");
+                prop_assert!(!slug.is_empty() && !slug.starts_with('_') && !slug.ends_with('_'), "{slug}");
+            }
+        }
+    }
+}

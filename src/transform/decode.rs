@@ -1,0 +1,174 @@
+//! Page text -> records, verbatim.
+//!
+//! The rule: a record that is not what the documentation promises is still a record; only a page that is no page fails.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::{self, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::model::{Envelope, Field, PageError, Record};
+
+/// The records of a page (`text` as by [`crate::model::Page::text`]), in the page's order.
+pub fn records(text: &str) -> Result<Vec<Record<'_>>, PageError> {
+    let envelope = Envelope::parse(text)?;
+    Ok(envelope.operation_logs.into_iter().map(|raw| record(raw.get())).collect())
+}
+
+/// One record from its JSON text. Whatever is not a JSON object becomes a record without fields that keeps the text.
+pub fn record(source: &str) -> Record<'_> {
+    let members = serde_json::from_str::<Members<'_>>(source).ok();
+    let mut record = Record {
+        action: Field::Missing,
+        category_type: Field::Missing,
+        operation_detail: Field::Missing,
+        operator: Field::Missing,
+        time: Field::Missing,
+        rest: None,
+        source,
+    };
+    let Some(Members(members)) = members else {
+        record.rest = Some(source.to_owned());
+        return record;
+    };
+
+    let mut rest: Vec<(Cow<'_, str>, &str)> = Vec::new();
+    for (key, value) in members {
+        let slot = match key.as_ref() {
+            "action" => &mut record.action,
+            "category_type" => &mut record.category_type,
+            "operation_detail" => &mut record.operation_detail,
+            "operator" => &mut record.operator,
+            "time" => &mut record.time,
+            _ => {
+                rest.push((key, value.get()));
+                continue;
+            }
+        };
+        // Of a repeated key the last counts, as most JSON readers have it; the others are kept as something else.
+        let former = std::mem::replace(slot, field(value.get()));
+        if former != Field::Missing {
+            rest.push((key, "\"repeated\""));
+        }
+    }
+    record.rest = (!rest.is_empty()).then(|| canonical(rest));
+    record
+}
+
+fn field(json: &str) -> Field<'_> {
+    match json.as_bytes().first() {
+        Some(b'"') => text(json),
+        Some(b'n') => Field::Null,
+        _ => Field::Other(json),
+    }
+}
+
+fn text(json: &str) -> Field<'_> {
+    match serde_json::from_str::<Text<'_>>(json) {
+        Ok(Text(text)) => Field::Text(text),
+        // A string whose escapes are lone surrogates: no Unicode text, but JSON all the same.
+        Err(_) => Field::Broken { text: lossy(json), json },
+    }
+}
+
+fn lossy(json: &str) -> String {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    match de::Deserializer::deserialize_bytes(&mut deserializer, Wtf8) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(_) => json.to_owned(),
+    }
+}
+
+/// Unknown members as canonical JSON: keys sorted, values as received.
+fn canonical(mut members: Vec<(Cow<'_, str>, &str)>) -> String {
+    members.sort();
+    let member = |(key, value): &(Cow<'_, str>, &str)| format!("{}:{value}", serde_json::Value::from(key.as_ref()));
+    format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(","))
+}
+
+/// The members of a JSON object in their order, values unread. A map type would drop repeated keys.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut members = Vec::with_capacity(5);
+                while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+                    members.push((key, value));
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// A JSON string, borrowed where it has no escapes.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Reads a JSON string into WTF-8, in which lone surrogates have a place.
+struct Wtf8;
+
+impl Visitor<'_> for Wtf8 {
+    type Value = Vec<u8>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON string")
+    }
+
+    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+        Ok(bytes.to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_null_empty_and_odd_values_stay_apart() {
+        let record = record(r#"{"action":null,"operator":"","time":5,"operation_detail":"a\nb","extra":[1, 2]}"#);
+        assert_eq!(record.action, Field::Null);
+        assert_eq!(record.category_type, Field::Missing);
+        assert_eq!(record.operator, Field::Text("".into()));
+        assert_eq!(record.time, Field::Other("5"));
+        assert_eq!(record.operation_detail, Field::Text("a\nb".into()));
+        assert_eq!(record.rest.as_deref(), Some(r#"{"extra":[1, 2]}"#));
+    }
+
+    #[test]
+    fn a_lone_surrogate_is_shown_and_kept() {
+        let source = r#"{"operator":"a\udcffb"}"#;
+        let Field::Broken { text, json } = record(source).operator else { panic!("not broken") };
+        assert!(text.starts_with('a') && text.ends_with('b') && text.contains('\u{fffd}'), "{text}");
+        assert_eq!(json, r#""a\udcffb""#);
+    }
+
+    #[test]
+    fn what_is_no_object_is_still_a_record() {
+        for source in ["null", "[]", "\"x\"", "7"] {
+            let record = record(source);
+            assert_eq!((record.action, record.rest.as_deref(), record.source), (Field::Missing, Some(source), source));
+        }
+    }
+
+    #[test]
+    fn of_a_repeated_key_the_last_counts_and_the_record_is_marked() {
+        let record = record(r#"{"action":"a","action":"b"}"#);
+        assert_eq!(record.action, Field::Text("b".into()));
+        assert!(record.rest.is_some());
+    }
+}

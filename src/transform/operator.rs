@@ -1,0 +1,258 @@
+//! Who did it: `operator` -> an id to group by, and what sort of actor it is.
+//!
+//! - An email address, alone or behind a name (`Jane Doe <jane@x.com>`, `Jane Doe(jane@x.com)`), is the id in lower case: a
+//!   user, whatever the name says, since the address answers for what was done. Only the upstream's own role mailboxes
+//!   (`system@zoom.us`) are the system; anyone else at its domains is a user.
+//! - `System` and the upstream's support under its own name are the system. `Support` and `System Administrator` are not:
+//!   customers call their own people so.
+//! - A name that ends in `App`, `API`, `OAuth` or `SCIM`, or starts as an API client's does, is an app.
+//! - Anything else is unknown, and its case may matter (opaque ids), so it is kept.
+//!
+//! The rule: nothing but the one address of the text is ever taken for an address, and the verbatim text stays as it is.
+
+use std::borrow::Cow;
+
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+
+use crate::model::{Field, Operator, OperatorKind};
+
+/// The upstream's own mail domains, and the mailboxes there that are no person.
+const SYSTEM_DOMAINS: [&str; 4] = ["zoom.com", "zoom.us", "zoomgov.com", "zoom.com.cn"];
+const SYSTEM_MAILBOXES: [&str; 5] = ["no-reply", "no_reply", "noreply", "support", "system"];
+
+/// Names of the upstream itself, by their words.
+const SYSTEM_NAMES: [&[&str]; 9] = [
+    &["system"],
+    &["zoom"],
+    &["zoom", "customer", "support"],
+    &["zoom", "phone"],
+    &["zoom", "phone", "support"],
+    &["zoom", "support"],
+    &["zoom", "support", "team"],
+    &["zoom", "system"],
+    &["zoom", "technical", "support"],
+];
+
+/// How names of apps start and end, by their words.
+const APP_STARTS: [&[&str]; 4] = [&["rest", "api"], &["s2s", "oauth"], &["scim", "api"], &["server", "to", "server"]];
+const APP_ENDS: [&str; 4] = ["api", "app", "oauth", "scim"];
+
+/// Reads an operator. One that is missing, null, blank or no string has no id and is unknown.
+pub(super) fn parse<'a>(field: &Field<'a>) -> Operator<'a> {
+    match field {
+        Field::Text(Cow::Borrowed(text)) => operator(text),
+        Field::Text(Cow::Owned(text)) | Field::Broken { text, .. } => into_owned(operator(text)),
+        Field::Missing | Field::Null | Field::Other(_) => Operator::default(),
+    }
+}
+
+fn operator(verbatim: &str) -> Operator<'_> {
+    let text = verbatim.trim();
+    let operator =
+        if is_nfc(text) { identified(text) } else { into_owned(identified(&text.nfc().collect::<String>())) };
+    Operator { verbatim: Some(Cow::Borrowed(verbatim)), ..operator }
+}
+
+/// The operator of a trimmed text in NFC, without its verbatim text.
+fn identified(text: &str) -> Operator<'_> {
+    if text.is_empty() {
+        return Operator::default();
+    }
+    let Some(address) = address(text) else {
+        return Operator { id: Some(Cow::Borrowed(text)), kind: kind_of_name(text), ..Operator::default() };
+    };
+    let id = lower_case(address);
+    let (mailbox, domain) = id.split_once('@').unwrap_or_default();
+    let is_system = SYSTEM_DOMAINS.contains(&domain) && SYSTEM_MAILBOXES.contains(&mailbox);
+    let kind = if is_system { OperatorKind::System } else { OperatorKind::User };
+    let domain = Some(domain.to_owned());
+    Operator { id: Some(id), kind, domain, verbatim: None }
+}
+
+/// The address that the text is, or ends in after a name: `<jane@x.com>` or `(jane@x.com)`.
+fn address(text: &str) -> Option<&str> {
+    let bracketed = |open, close| text.strip_suffix(close)?.rsplit_once(open).map(|(_, inside)| inside.trim());
+    let candidate = bracketed('<', '>').or_else(|| bracketed('(', ')')).unwrap_or(text);
+    is_address(candidate).then_some(candidate)
+}
+
+fn is_address(text: &str) -> bool {
+    let Some((mailbox, domain)) = text.split_once('@') else { return false };
+    let apart = |character: char| character.is_whitespace() || character.is_control();
+    let in_mailbox = |character: char| !apart(character) && !r#""(),:;<>[\]"#.contains(character);
+    let in_label = |character: char| match character {
+        _ if character.is_ascii() => character.is_ascii_alphanumeric() || character == '-',
+        _ => !apart(character),
+    };
+    let is_label = |label: &str| !label.is_empty() && label.chars().all(in_label);
+    !mailbox.is_empty() && mailbox.chars().all(in_mailbox) && domain.contains('.') && domain.split('.').all(is_label)
+}
+
+fn lower_case(address: &str) -> Cow<'_, str> {
+    if !address.is_ascii() {
+        return Cow::Owned(address.chars().flat_map(char::to_lowercase).nfc().collect());
+    }
+    if address.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Cow::Owned(address.to_ascii_lowercase());
+    }
+    Cow::Borrowed(address)
+}
+
+fn kind_of_name(name: &str) -> OperatorKind {
+    if SYSTEM_NAMES.iter().any(|words| words_after(name, words).is_some_and(|mut rest| rest.next().is_none())) {
+        return OperatorKind::System;
+    }
+    let starts = APP_STARTS.iter().any(|words| words_after(name, words).is_some());
+    let last = words(name).next_back().unwrap_or_default();
+    let ends = APP_ENDS.iter().any(|word| word.eq_ignore_ascii_case(last));
+    if starts || ends { OperatorKind::App } else { OperatorKind::Unknown }
+}
+
+/// The words of `name` behind `start`, where it starts with those in any case.
+fn words_after<'n>(name: &'n str, start: &[&str]) -> Option<impl Iterator<Item = &'n str> + use<'n>> {
+    let mut words = words(name);
+    start.iter().all(|word| words.next().is_some_and(|next| next.eq_ignore_ascii_case(word))).then_some(words)
+}
+
+fn words(name: &str) -> impl DoubleEndedIterator<Item = &str> {
+    name.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty())
+}
+
+fn into_owned(operator: Operator<'_>) -> Operator<'static> {
+    let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+    Operator {
+        verbatim: operator.verbatim.map(owned),
+        id: operator.id.map(owned),
+        kind: operator.kind,
+        domain: operator.domain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn read(text: &str) -> Operator<'_> {
+        parse(&Field::Text(Cow::Borrowed(text)))
+    }
+
+    #[rstest]
+    #[case::plain("user@test.com", "user@test.com", "test.com")]
+    #[case::upper_case("Admin@Example.COM", "admin@example.com", "example.com")]
+    #[case::white_space(" user@test.com\n", "user@test.com", "test.com")]
+    #[case::signs("admin-test%1223+123@duff.dev.co", "admin-test%1223+123@duff.dev.co", "duff.dev.co")]
+    #[case::apostrophe("o'hara@x.ie", "o'hara@x.ie", "x.ie")]
+    #[case::angle_brackets("Jane Doe <Jane@x.com>", "jane@x.com", "x.com")]
+    #[case::parentheses("Jane Doe(jane@x.com)", "jane@x.com", "x.com")]
+    #[case::quoted("\"Doe, Jane\" <jane@x.com>", "jane@x.com", "x.com")]
+    #[case::two_parentheses("Jane (Berlin) (jane@x.com)", "jane@x.com", "x.com")]
+    #[case::brackets_alone("<jane@x.com>", "jane@x.com", "x.com")]
+    #[case::non_latin("田中 (tanaka@例え.jp)", "tanaka@例え.jp", "例え.jp")]
+    #[case::decomposed("JO\u{308}RG@x.de", "j\u{f6}rg@x.de", "x.de")]
+    #[case::employee_of_the_upstream("jane.doe@zoom.us", "jane.doe@zoom.us", "zoom.us")]
+    #[case::mailbox_of_a_customer("support@example.com", "support@example.com", "example.com")]
+    #[case::app_name_with_an_address("REST API (jane@x.com)", "jane@x.com", "x.com")]
+    fn an_address_is_a_user(#[case] text: &str, #[case] id: &str, #[case] domain: &str) {
+        let expected = Operator {
+            verbatim: Some(text.into()),
+            id: Some(id.into()),
+            kind: OperatorKind::User,
+            domain: Some(domain.to_owned()),
+        };
+        assert_eq!(read(text), expected);
+    }
+
+    #[rstest]
+    #[case("System@Zoom.us", "system@zoom.us")]
+    #[case("Zoom Support <support@zoom.us>", "support@zoom.us")]
+    fn a_role_mailbox_of_the_upstream_is_the_system(#[case] text: &str, #[case] id: &str) {
+        let operator = read(text);
+        assert_eq!(operator.id.as_deref(), Some(id));
+        assert_eq!((operator.kind, operator.domain.as_deref()), (OperatorKind::System, Some("zoom.us")));
+    }
+
+    #[rstest]
+    #[case("System", OperatorKind::System)]
+    #[case("SYSTEM", OperatorKind::System)]
+    #[case("Zoom", OperatorKind::System)]
+    #[case("Zoom Support", OperatorKind::System)]
+    #[case("zoom  phone-support", OperatorKind::System)]
+    #[case("SCIM API", OperatorKind::App)]
+    #[case("REST API - Provisioning", OperatorKind::App)]
+    #[case("Okta SCIM", OperatorKind::App)]
+    #[case("Directory Sync App", OperatorKind::App)]
+    #[case("Provisioning(API)", OperatorKind::App)]
+    #[case("S2S OAuth", OperatorKind::App)]
+    #[case("Server-to-Server OAuth: nightly", OperatorKind::App)]
+    #[case("Support", OperatorKind::Unknown)]
+    #[case("System Administrator", OperatorKind::Unknown)]
+    #[case("Zoom Rooms Berlin", OperatorKind::Unknown)]
+    #[case("Whatsapp", OperatorKind::Unknown)]
+    #[case("Jane Doe", OperatorKind::Unknown)]
+    #[case("KDcuGIm1QgePTO8WbOqwIQ", OperatorKind::Unknown)]
+    #[case("[email protected]", OperatorKind::Unknown)]
+    #[case("jane@", OperatorKind::Unknown)]
+    #[case("@x.com", OperatorKind::Unknown)]
+    #[case("jane@localhost", OperatorKind::Unknown)]
+    #[case("jane@x..com", OperatorKind::Unknown)]
+    #[case("jane@x.com, joe@x.com", OperatorKind::Unknown)]
+    #[case("jane doe@x.com", OperatorKind::Unknown)]
+    #[case("(", OperatorKind::Unknown)]
+    #[case(">", OperatorKind::Unknown)]
+    #[case("🤖", OperatorKind::Unknown)]
+    fn a_name_keeps_its_case_and_has_no_domain(#[case] text: &str, #[case] kind: OperatorKind) {
+        let expected = Operator { verbatim: Some(text.into()), id: Some(text.into()), kind, domain: None };
+        assert_eq!(read(text), expected);
+    }
+
+    #[rstest]
+    #[case(Field::Text("".into()), Some(""))]
+    #[case(Field::Text(" \t\u{3000}".into()), Some(" \t\u{3000}"))]
+    #[case(Field::Missing, None)]
+    #[case(Field::Null, None)]
+    #[case(Field::Other("7"), None)]
+    fn nobody_has_no_id(#[case] field: Field<'_>, #[case] verbatim: Option<&str>) {
+        assert_eq!(parse(&field), Operator { verbatim: verbatim.map(Cow::Borrowed), ..Operator::default() });
+    }
+
+    #[test]
+    fn text_that_is_no_unicode_is_shown_readable() {
+        let operator = parse(&Field::Broken { text: " a\u{fffd}b".to_owned(), json: r#"" a\udcffb""# });
+        assert_eq!(operator.verbatim.as_deref(), Some(" a\u{fffd}b"));
+        assert_eq!(operator.id.as_deref(), Some("a\u{fffd}b"));
+    }
+
+    #[test]
+    fn equal_names_in_either_normal_form_have_one_id() {
+        assert_eq!(read("Jo\u{308}rg").id, read("J\u{f6}rg").id);
+        assert_eq!(read("Jo\u{308}rg").verbatim.as_deref(), Some("Jo\u{308}rg"));
+    }
+
+    #[rstest]
+    #[case("user@test.com")]
+    #[case(" user@test.com ")]
+    #[case("Jane Doe <jane@x.com>")]
+    #[case("Jörg")]
+    fn what_does_not_change_is_borrowed(#[case] text: &str) {
+        let operator = read(text);
+        assert!(matches!(operator.verbatim, Some(Cow::Borrowed(_))));
+        assert!(matches!(operator.id, Some(Cow::Borrowed(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_is_its_own_id(text in prop_oneof![".{0,40}", "[A-Za-z .@()<>\"é-]{0,30}"]) {
+            let operator = read(&text);
+            prop_assert_eq!(operator.verbatim.as_deref(), Some(text.as_str()));
+            prop_assert_eq!(operator.id.is_none(), text.trim().is_empty());
+            if let Some(id) = operator.id.as_deref() {
+                let again = read(id);
+                prop_assert_eq!(again.id.as_deref(), Some(id));
+                prop_assert_eq!((again.kind, again.domain), (operator.kind, operator.domain));
+            }
+        }
+    }
+}
