@@ -137,9 +137,10 @@ async fn questions(destination: &Destination) -> Result<(), Failure> {
         ),
         (
             "Who switched something off, and what was it?",
-            "SELECT operator_id, change.field AS setting, COUNT(*) AS times FROM \
-             (SELECT operator_id, UNNEST(changes) AS change FROM operation_logs) \
-             WHERE change.new_value = 'Off' GROUP BY operator_id, setting ORDER BY times DESC, operator_id, setting LIMIT 5",
+            "SELECT operator_id, setting, COUNT(*) AS times FROM \
+             (SELECT operator_id, change.field AS setting, change.new_value AS value FROM \
+             (SELECT operator_id, UNNEST(changes) AS change FROM operation_logs)) \
+             WHERE value = 'Off' GROUP BY operator_id, setting ORDER BY times DESC, operator_id, setting LIMIT 5",
         ),
         (
             "Who deletes the most, month by month?",

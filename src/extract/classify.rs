@@ -1,7 +1,7 @@
 //! What an answer means: the one place that decides whether to ask again, and how.
 //!
-//! The rule: the application's `code` is a hint only (124 stands for an expired token and for an unknown account alike);
-//! the HTTP status and the text of the message decide.
+//! The rule: the application's `code` is a hint only (124 stands for an expired token and for an unknown account
+//! alike); the HTTP status and the text of the message decide.
 
 use std::time::Duration;
 
@@ -226,8 +226,8 @@ impl Complaint {
         if self.says("account does not exist") {
             return Verdict::Refuse(Refusal::NoSuchAccount);
         }
-        // `invalid_request` with no more than "Bad Request" is the answer to a wrong account id and to an app that is not
-        // activated.
+        // `invalid_request` with no more than "Bad Request" is the answer to a wrong account id and to an app that is
+        // not activated.
         Verdict::Refuse(Refusal::App)
     }
 }

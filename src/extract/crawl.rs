@@ -6,12 +6,12 @@
 //!             +------------------------------+  a bounded number of times
 //! ```
 //!
-//! The rule: the end is an absent page token and nothing else, and a sweep counts only when its records are as many as the
-//! upstream reports, or when two sweeps in a row found the same ones.
+//! The rule: the end is an absent page token and nothing else, and a sweep counts only when its records are as many as
+//! the upstream reports, or when two sweeps in a row found the same ones.
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use super::digest::{self, Digest, RecordHash};
 use super::error::{Disturbance, ExtractError};
@@ -23,6 +23,9 @@ use crate::model::{Page, Window, WindowRead};
 
 /// No window has this many pages: it would be millions of records.
 const MOST_PAGES: u32 = 20_000;
+
+/// Days after its last one for which records may still arrive in a window.
+const SETTLING: Days = Days::new(4);
 
 /// What became of a window.
 #[derive(Debug)]
@@ -96,7 +99,7 @@ impl<'a> Crawl<'a> {
 
     /// Reads from the first page to the last.
     async fn sweep(&mut self) -> Result<Sweep, Interruption> {
-        let mut sweep = Sweep::new();
+        let mut sweep = Sweep::new(self.window);
         loop {
             let (page, mut digest) = self.page(&sweep).await?;
             self.check_days(&digest)?;
@@ -133,8 +136,8 @@ impl<'a> Crawl<'a> {
         }
     }
 
-    /// An echo of fewer days than were asked for means that the upstream clamped the window. Of more days, as a date-time
-    /// in another time zone may seem to be, it means no loss.
+    /// An echo of fewer days than were asked for means that the upstream clamped the window. Of more days, as a
+    /// date-time in another time zone may seem to be, it means no loss.
     fn check_days(&self, digest: &Digest) -> Result<(), Interruption> {
         let from = digest.from.unwrap_or(self.window.from());
         let to = digest.to.unwrap_or(self.window.to());
@@ -178,8 +181,8 @@ impl<'a> Crawl<'a> {
         Outcome::Parts(parts)
     }
 
-    /// Where records come and go, part of the window may hold still. Where the numbers merely disagree, asking for parts
-    /// would only spend requests.
+    /// Where records come and go, part of the window may hold still. Where the numbers merely disagree, asking for
+    /// parts would only spend requests.
     fn give_up(&self, reads: u32, reason: Disturbance) -> Result<Outcome, ExtractError> {
         match self.window.halves().filter(|_| reason.is_movement()) {
             Some((left, right)) => Ok(self.cut(vec![left, right])),
@@ -196,20 +199,25 @@ struct Sweep {
     /// How many of the records lie on the last page.
     on_last_page: usize,
     reported: Option<u64>,
-    /// Whether two neighbouring pages share records at their edge.
+    /// Whether records may still arrive in the window.
+    is_open: bool,
+    /// Whether neighbouring pages share records at their edge as if the result had moved.
     overlaps: bool,
     token: Option<String>,
     seen_tokens: HashSet<String>,
 }
 
 impl Sweep {
-    fn new() -> Self {
+    fn new(window: &Window) -> Self {
+        let started_at = Utc::now();
+        let settled = window.to().checked_add_days(SETTLING).is_some_and(|day| day < started_at.date_naive());
         Self {
-            started_at: Utc::now(),
+            started_at,
             pages: Vec::new(),
             records: Vec::new(),
             on_last_page: 0,
             reported: None,
+            is_open: !settled,
             overlaps: false,
             token: None,
             seen_tokens: HashSet::new(),
@@ -233,7 +241,8 @@ impl Sweep {
         }
         self.reported = self.reported.or(digest.total_records);
         let last_page = &self.records[self.records.len() - self.on_last_page..];
-        self.overlaps |= digest::overlap(last_page, &digest.records);
+        let shared = digest::overlap(last_page, &digest.records);
+        self.overlaps |= shared > 0 && (self.is_open || shared == digest.records.len());
         self.on_last_page = digest.records.len();
         self.records.extend(digest.records);
         self.pages.push(page);
@@ -272,7 +281,8 @@ impl Sweep {
     }
 
     /// Whether the reading proves itself: the total agrees, and nothing hints at records that moved from page to page
-    /// while it was read. Twins at a page's edge are such a hint, so they call for a second reading.
+    /// while it was read. Twins at a page's edge are such a hint, so they call for a second reading; in a window where
+    /// nothing arrives any more they do so only when a whole page is repeated.
     fn is_proved(&self) -> bool {
         self.reported.is_some() && !self.overlaps
     }

@@ -41,10 +41,11 @@ fn day(text: &str) -> Option<NaiveDate> {
     text.trim().get(..10)?.parse().ok()
 }
 
-/// Whether the pages share records at their edge: some records at the end of `left` are those at the start of `right`.
-/// Either the result moved while it was read, or they are twins that the upstream really has.
-pub(super) fn overlap(left: &[RecordHash], right: &[RecordHash]) -> bool {
-    (1..=left.len().min(right.len())).any(|count| left.ends_with(&right[..count]))
+/// How many records the pages share at their edge: the most that end `left` and also start `right`. Either the result
+/// moved while it was read, or they are twins that the upstream really has.
+pub(super) fn overlap(left: &[RecordHash], right: &[RecordHash]) -> usize {
+    let most = left.len().min(right.len());
+    (1..=most).rev().find(|&count| left.ends_with(&right[..count])).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -64,10 +65,10 @@ mod tests {
 
     #[test]
     fn pages_that_share_any_number_of_records_at_the_edge_overlap() {
-        assert!(overlap(&[1, 2, 3], &[3, 4]));
-        assert!(overlap(&[1, 2, 3], &[2, 3, 4]));
-        assert!(overlap(&[1, 2], &[1, 2]));
-        assert!(!overlap(&[1, 2, 3], &[4, 3]));
-        assert!(!overlap(&[1, 2, 3], &[]));
+        assert_eq!(overlap(&[1, 2, 3], &[3, 4]), 1);
+        assert_eq!(overlap(&[1, 2, 3], &[2, 3, 4]), 2);
+        assert_eq!(overlap(&[1, 2], &[1, 2]), 2);
+        assert_eq!(overlap(&[1, 2, 3], &[4, 3]), 0);
+        assert_eq!(overlap(&[1, 2, 3], &[]), 0);
     }
 }

@@ -29,8 +29,8 @@ impl Endpoint {
         if safe { Ok(endpoint) } else { Err(ExtractError::InsecureUrl { name, origin: endpoint.origin() }) }
     }
 
-    /// The API's address for an account, as it comes with an access token (without the version), or `None` for one that
-    /// must not be trusted. Loopback is trusted only by a token that came from there.
+    /// The API's address for an account, as it comes with an access token (without the version), or `None` for one
+    /// that must not be trusted. Loopback is trusted only by a token that came from there.
     pub(super) fn from_api_url(text: &str, oauth: &Self) -> Option<Self> {
         let text = text.trim_end_matches('/');
         let base = Self::try_new("api_url", &format!("{}/v2", text.trim_end_matches("/v2"))).ok()?;

@@ -247,7 +247,7 @@ impl Refusal {
             }
             Self::AccessToken => "Give a fresh access token, or the credentials of a Server-to-Server OAuth app.",
             Self::Scopes => {
-                "Add the scope phone:read:operation_logs:admin (classic: phone:read:admin) to the app, and activate it again."
+                "Add the scope phone:read:operation_logs:admin (classic: phone:read:admin) to the app, and reactivate it."
             }
             Self::Permission => "The app's owner needs a role that may view Zoom Phone management (PbxAdmin:Read).",
             Self::Plan => "The report needs a Pro plan or higher and a Zoom Phone plan.",

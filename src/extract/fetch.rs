@@ -93,6 +93,8 @@ impl Fetcher {
             run.check()?;
             let access = self.access().await?;
             let permit = self.limiter.permit().await?;
+            // While this worker waited for its turn, another may have learnt that there is no use.
+            run.check()?;
             self.counters.requests.add();
             run.count_request();
             let sent_at = Instant::now();
@@ -207,7 +209,8 @@ impl Fetcher {
         let status = failure.reply.as_ref().map(|reply| reply.status.as_u16());
         let tracking_id = failure.reply.as_ref().and_then(Reply::tracking_id);
         let (window, page) = (place.window, place.number);
-        tracing::warn!(%window, page, status, attempt, tracking_id, cause = %failure.cause, ?verdict, "a request for a page failed");
+        let cause = &failure.cause;
+        tracing::warn!(%window, page, status, attempt, tracking_id, %cause, ?verdict, "a request for a page failed");
     }
 }
 

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
@@ -34,14 +34,14 @@ impl Limiter {
         Self {
             pacer: Pacer::new(plan, MonotonicClock),
             quota: Mutex::new(DailyQuota::new(plan, used_today, Utc::now())),
-            pause: Mutex::new(Pause { until: Instant::now(), length: Duration::ZERO }),
+            pause: Mutex::new(Pause::none()),
             first_pause,
             gate: tokio::sync::Mutex::new(false),
         }
     }
 
-    /// Waits until one request may be sent, and counts it; fails at once when the day's requests are used up. The permit
-    /// is to be held until the answer has come.
+    /// Waits until one request may be sent, and counts it; fails at once when the day's requests are used up. The
+    /// permit is to be held until the answer has come.
     pub(super) async fn permit(&self) -> Result<Permit<'_>, ExtractError> {
         let turn = self.gate.lock().await;
         loop {
@@ -63,23 +63,24 @@ impl Limiter {
     pub(super) fn throttle(&self, sent_at: Instant, after: Option<Duration>) {
         let mut pause = lock(&self.pause);
         // Requests that were in flight together are throttled together: that is one reason to slow down, not many.
-        if sent_at >= pause.until {
+        if sent_at >= pause.throttled_until {
             pause.length = (pause.length * 2).clamp(self.first_pause, LONGEST_PAUSE.max(self.first_pause));
         }
         let length = pause.length.max(after.unwrap_or_default().min(LONGEST_PAUSE));
-        pause.until = pause.until.max(Instant::now() + length);
+        pause.throttled_until = pause.throttled_until.max(Instant::now() + length);
+        pause.until = pause.until.max(pause.throttled_until);
     }
 
     /// The upstream took a request sent at `sent_at`.
     pub(super) fn relax(&self, sent_at: Instant) {
         let mut pause = lock(&self.pause);
-        if sent_at >= pause.until {
+        if sent_at >= pause.throttled_until {
             pause.length = Duration::ZERO;
         }
     }
 
     /// The upstream says that the day's requests are used up.
-    pub(super) fn exhaust(&self, resume_at: chrono::DateTime<Utc>) {
+    pub(super) fn exhaust(&self, resume_at: DateTime<Utc>) {
         lock(&self.quota).exhaust(resume_at);
     }
 
@@ -96,8 +97,8 @@ impl Limiter {
 
 /// The right to send one request.
 ///
-/// The first one of all goes alone, and the next follows a full gap after its answer: it may be long on its way, since the
-/// connection must be made, and the next ones would catch up with it.
+/// The first one of all goes alone, and the next follows a full gap after its answer: it may be long on its way, since
+/// the connection must be made, and the next ones would catch up with it.
 pub(super) struct Permit<'a> {
     limiter: &'a Limiter,
     first: Option<tokio::sync::MutexGuard<'a, bool>>,
@@ -114,8 +115,19 @@ impl Drop for Permit<'_> {
 }
 
 struct Pause {
+    /// No request leaves before.
     until: Instant,
+    /// The end of the last pause that throttling caused.
+    throttled_until: Instant,
+    /// How long that was; nothing once a later request was taken.
     length: Duration,
+}
+
+impl Pause {
+    fn none() -> Self {
+        let now = Instant::now();
+        Self { until: now, throttled_until: now, length: Duration::ZERO }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -125,9 +137,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Evenly spaced slots.
 ///
 /// A request takes as many cells as 1.02 seconds hold, divided by the rate, so `rate + 1` requests span at least 1.02
-/// seconds. A worker that the runtime wakes late may shorten the next gap by what it was late, at most 5 ms; that leaves
-/// 15 ms for requests to draw closer on their way, and no second of the upstream's, wherever it begins, sees more than
-/// `rate` of them.
+/// seconds. A worker that the runtime wakes late may shorten the next gap by what it was late, at most 5 ms; that
+/// leaves 15 ms for requests to draw closer on their way, and no second of the upstream's, wherever it begins, sees
+/// more than `rate` of them.
 struct Pacer<C: Clock> {
     cells: RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<C::Instant>>,
     cost: NonZeroU32,
@@ -222,11 +234,11 @@ mod tests {
 
         drop(limiter.permit().await.unwrap());
         assert!(sent_at.elapsed() >= Duration::from_millis(20));
-        limiter.throttle(Instant::now() + Duration::from_secs(1), None);
+        limiter.throttle(Instant::now(), None);
         assert_eq!(lock(&limiter.pause).length, Duration::from_millis(40));
         limiter.relax(sent_at);
         assert_eq!(lock(&limiter.pause).length, Duration::from_millis(40));
-        limiter.relax(Instant::now() + Duration::from_secs(2));
+        limiter.relax(Instant::now() + Duration::from_secs(1));
         assert_eq!(lock(&limiter.pause).length, Duration::ZERO);
     }
 

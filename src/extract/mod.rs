@@ -1,4 +1,5 @@
-//! From a list of windows to whole windows: everything between what is asked of the upstream and its pages as received.
+//! From a list of windows to whole windows: everything between what is asked of the upstream and its pages as
+//! received.
 //!
 //! ```text
 //!          plan                 share
@@ -16,8 +17,8 @@
 //!                    Page ... Page  ->  WindowRead
 //! ```
 //!
-//! The rule: a window is handed on whole and proved stable, or it is an error. Nothing is guessed to be the end, and no
-//! record is dropped for lying outside the window that returned it.
+//! The rule: a window is handed on whole and proved stable, or it is an error. Nothing is guessed to be the end, and
+//! no record is dropped for lying outside the window that returned it.
 
 mod auth;
 mod classify;

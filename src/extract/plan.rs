@@ -1,8 +1,8 @@
 //! From days to windows.
 //!
-//! Two things about the upstream are unknown: in which time zone its days begin, and whether the last day of a window is
-//! included. The rule: what is asked must hold what is wanted under every answer, and what is called covered must be so
-//! under every answer.
+//! Two things about the upstream are unknown: in which time zone its days begin, and whether the last day of a window
+//! is included. The rule: what is asked must hold what is wanted under every answer, and what is called covered must
+//! be so under every answer.
 
 use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
@@ -12,8 +12,8 @@ use crate::model::{MAX_WINDOW_DAYS, Scope, Window};
 /// Days asked for before the first one wanted. In an account west of Greenwich (to UTC-12) a UTC day begins on the
 /// account's day before.
 const DAYS_BEFORE: u64 = 1;
-/// Days asked for after the last one wanted: one because an account east of Greenwich (to UTC+14) is on its next day when
-/// the UTC day ends, and one because the last day asked for may not be included.
+/// Days asked for after the last one wanted: one because an account east of Greenwich (to UTC+14) is on its next day
+/// when the UTC day ends, and one because the last day asked for may not be included.
 const DAYS_AFTER: u64 = 2;
 
 /// How neighbouring windows meet.
@@ -43,8 +43,8 @@ pub fn asked_span(first: NaiveDate, last: NaiveDate, today: NaiveDate) -> (Naive
     (back(first, DAYS_BEFORE), ahead(last, DAYS_AFTER).min(today))
 }
 
-/// The UTC days that upstream days `from..=to`, once read, surely hold: the inverse of [`asked_span`]. Join the spans of
-/// neighbouring windows first: a window on its own covers less.
+/// The UTC days that upstream days `from..=to`, once read, surely hold: the inverse of [`asked_span`]. Join the spans
+/// of neighbouring windows first: a window on its own covers less.
 pub fn covered_days(from: NaiveDate, to: NaiveDate) -> Option<(NaiveDate, NaiveDate)> {
     let (first, last) = (ahead(from, DAYS_BEFORE), back(to, DAYS_AFTER));
     (first <= last).then_some((first, last))
@@ -129,7 +129,9 @@ mod tests {
         }
 
         #[test]
-        fn what_is_asked_for_covers_what_is_wanted_unless_it_is_too_young(start in 0i64..400, length in 0i64..200, age in 0i64..9) {
+        fn what_is_asked_for_covers_what_is_wanted_unless_it_is_too_young(
+            start in 0i64..400, length in 0i64..200, age in 0i64..9
+        ) {
             let (first, last) = (day(start), day(start + length));
             let today = day(start + length + age);
             let (from, to) = asked_span(first, last, today);

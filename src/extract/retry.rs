@@ -14,8 +14,8 @@ use super::settings::Retries;
 /// One failure in so many requests is forgiven whatever a run's length.
 const REQUESTS_PER_FORGIVEN_FAILURE: u64 = 4;
 
-/// Exponential delays with full jitter: each is drawn between nothing and its bound, so that workers that failed together
-/// do not come back together.
+/// Exponential delays with full jitter: each is drawn between nothing and its bound, so that workers that failed
+/// together do not come back together.
 pub(super) fn delays(retries: &Retries) -> impl Iterator<Item = Duration> + Send + use<> {
     let bounds = ExponentialBuilder::new()
         .with_min_delay(retries.first_delay)

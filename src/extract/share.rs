@@ -1,8 +1,8 @@
 //! When a long window is shared out among workers that would idle.
 //!
-//! Pages of one window can only be read one after the other, so a few long windows leave the permitted rate unused when
-//! answers are slow. The rule: a window is cut only when that gains something, since each cut costs the page already read,
-//! and a shared day is read twice.
+//! Pages of one window can only be read one after the other, so a few long windows leave the permitted rate unused
+//! when answers are slow. The rule: a window is cut only when that gains something, since each cut costs the page
+//! already read, and a shared day is read twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -78,8 +78,8 @@ impl Ticket {
         plan::parts(window, needed.max(self.workers_per_window()).min(sensible), self.0.seam)
     }
 
-    /// How many workers each window could use, so that the rate is the bound and not the round trip. Never so many that
-    /// parts would have to wait for each other.
+    /// How many workers each window could use, so that the rate is the bound and not the round trip. Never so many
+    /// that parts would have to wait for each other.
     fn workers_per_window(&self) -> u64 {
         let windows = self.0.windows.load(Ordering::Relaxed).max(1) as u64;
         let in_flight = u64::from(self.0.per_second) * self.0.latency_micros.load(Ordering::Relaxed);

@@ -70,11 +70,11 @@ impl Source {
 
     /// Reads many windows side by side, and hands them on as they become whole, in any order.
     ///
-    /// A window may come as several that together ask for the same days. A failure ends its own window only, unless every
-    /// other would meet it too ([`ExtractError::is_fatal`]): then no further window is started, those under way fail
-    /// likewise, and the stream ends without a word on the rest. Not more windows than
-    /// [`Settings::concurrency`] are in memory at a time, read ones that were not yet taken included. The work goes on
-    /// between polls, and ends when the stream is dropped.
+    /// A window may come as several that together ask for the same days. A failure ends its own window only, unless
+    /// every other would meet it too ([`ExtractError::is_fatal`]): then no further window is started, those under way
+    /// fail likewise, and the stream ends without a word on the rest. Not more windows than [`Settings::concurrency`]
+    /// are in memory at a time, read ones that were not yet taken included. The work goes on between polls, and ends
+    /// when the stream is dropped.
     pub fn read_all(
         &self,
         windows: impl IntoIterator<Item = Window>,

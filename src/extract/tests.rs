@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 use crate::model::{AccountId, Scope, Window, WindowRead};
 
-// --- The scripted upstream ---------------------------------------------------------------------------------------------
+// --- The scripted upstream -------------------------------------------------------------------------------------
 
 #[derive(Clone, Debug)]
 struct Asked {
@@ -190,7 +190,7 @@ fn bodies(read: &WindowRead) -> String {
     read.pages.iter().map(|page| page.text().into_owned()).collect()
 }
 
-// --- Signing in --------------------------------------------------------------------------------------------------------
+// --- Signing in ----------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn all_workers_share_one_token() {
@@ -333,7 +333,7 @@ fn addresses_without_https_are_not_taken() {
     assert!(matches!(Source::try_new(credentials(), settings), Err(ExtractError::InvalidSetting { .. })));
 }
 
-// --- Reading a window --------------------------------------------------------------------------------------------------
+// --- Reading a window ------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn pages_are_followed_to_the_absent_token() {
@@ -531,7 +531,7 @@ async fn a_long_window_is_shared_out_when_workers_would_idle() {
     assert!(days.windows(2).all(|pair| pair[0].1 == pair[1].0), "{days:?}");
 }
 
-// --- Failures ----------------------------------------------------------------------------------------------------------
+// --- Failures ------------------------------------------------------------------------------------------------
 
 #[rstest]
 #[case::html(|| told(200, "<html>gateway</html>"))]

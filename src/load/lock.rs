@@ -38,6 +38,14 @@ impl RunLock {
         self.is_sole
     }
 
+    /// Takes the mark away, and with it a directory that was made for this run and holds nothing else.
+    pub fn abandon(self, store: &Store) {
+        if store.is_new() {
+            // Whatever cannot be removed is another run's by now.
+            let _ = std::fs::remove_file(&self.path).and_then(|()| std::fs::remove_dir(store.directory()));
+        }
+    }
+
     /// Lets other runs in. Between the two steps another run may get hold of the lock alone; it then removes what no
     /// commit names, so this must come before anything is staged.
     pub fn share(&mut self) -> Result<(), LoadError> {

@@ -73,6 +73,7 @@ pub struct Store {
     directory: PathBuf,
     root: Path,
     url: Url,
+    is_new: bool,
 }
 
 impl fmt::Debug for Store {
@@ -84,9 +85,15 @@ impl fmt::Debug for Store {
 impl Store {
     /// Opens `destination`, making its directory where it is missing.
     pub fn create(destination: &Destination) -> Result<Self, LoadError> {
+        let is_new = !destination.0.exists();
         std::fs::create_dir_all(&destination.0)
             .map_err(|source| LoadError::Destination { path: destination.0.clone(), source })?;
-        Self::open(destination)
+        Ok(Self { is_new, ..Self::open(destination)? })
+    }
+
+    /// Whether [`Self::create`] made the directory.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Opens `destination`, which must exist.
@@ -97,7 +104,7 @@ impl Store {
         let url = Url::from_directory_path(&directory).map_err(|()| failed(io::ErrorKind::InvalidFilename.into()))?;
         let root = Path::from_absolute_path(&directory).map_err(|error| failed(io::Error::other(error)))?;
         let objects = Arc::new(LocalFileSystem::new().with_fsync(true));
-        Ok(Self { objects, directory, root, url })
+        Ok(Self { objects, directory, root, url, is_new: false })
     }
 
     /// The root's URL, with a slash at its end.

@@ -119,11 +119,24 @@ pub async fn sync(
     destination: &Destination,
     request: &SyncRequest,
 ) -> Result<SyncReport, SyncError> {
-    let started = Instant::now();
-    let run = Run { id: Uuid::now_v7().to_string(), account: request.account.clone(), started_at: Utc::now() };
     let store = Store::create(destination)?;
     let mut lock = RunLock::acquire(&store)?;
-    let mut table = Table::open(&store).await?;
+    let report = sync_locked(source, &store, &mut lock, request).await;
+    if report.is_err() {
+        lock.abandon(&store);
+    }
+    report
+}
+
+async fn sync_locked(
+    source: &Source,
+    store: &Store,
+    lock: &mut RunLock,
+    request: &SyncRequest,
+) -> Result<SyncReport, SyncError> {
+    let started = Instant::now();
+    let run = Run { id: Uuid::now_v7().to_string(), account: request.account.clone(), started_at: Utc::now() };
+    let mut table = Table::open(store).await?;
     let coverage = match &table {
         Some(table) => Head::read(table).await?.coverage(),
         None => Coverage::default(),
@@ -131,7 +144,7 @@ pub async fn sync(
     let range = range(request, &coverage, run.started_at.date_naive())?;
     source.sign_in().await?;
     if let Some(table) = table.as_ref().filter(|_| lock.is_sole()) {
-        clean_up(&store, table).await?;
+        clean_up(store, table).await?;
     }
     lock.share()?;
 
@@ -143,7 +156,7 @@ pub async fn sync(
     let windows: Vec<Window> = stretches.iter().flat_map(Stretch::windows).collect();
     tracing::info!(from = %range.0, to = %range.1, windows = windows.len(), "reading what is not final");
 
-    let mut job = Job { store, run, request, stretches, report: SyncReport::default(), failure: None };
+    let mut job = Job { store: store.clone(), run, request, stretches, report: SyncReport::default(), failure: None };
     job.read_and_commit(source, windows, &mut table).await?;
     job.finish(source, table.as_ref(), range, started).await
 }

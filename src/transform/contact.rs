@@ -40,11 +40,11 @@ pub(super) fn emails(text: &str) -> Vec<String> {
 /// Every extension number that a word announces (`Ext. 801`, `Extension Number: from 801 to 802`) or that directly
 /// follows a phone number (`+1 415 555 0100 x801`), in order, once each.
 pub(super) fn extensions(text: &str) -> Vec<String> {
-    if !text.bytes().any(|byte| byte.eq_ignore_ascii_case(&b'x')) {
+    if !text.contains(['x', 'X']) {
         return Vec::new();
     }
     let emails = email_spans(text);
-    let phones = phone_spans(text, &emails);
+    let phones = if text.contains('+') { phone_spans(text, &emails) } else { Vec::new() };
     let mut spans = announced_extensions(text, &emails);
     spans.extend(phones.iter().filter_map(|phone| suffixed_extension(text, phone.end)));
     spans.sort_by_key(|span| span.start);
@@ -58,6 +58,9 @@ pub(super) fn extensions(text: &str) -> Vec<String> {
 /// An address as the columns hold it. A letter whose lower case is more than one character stays, so that the key of a
 /// key is itself.
 pub(super) fn email_key(email: &str) -> String {
+    if email.is_ascii() {
+        return email.to_ascii_lowercase();
+    }
     let lower = |letter: char| {
         let mut lower = letter.to_lowercase();
         if lower.len() == 1 { lower.next().unwrap_or(letter) } else { letter }
@@ -67,7 +70,7 @@ pub(super) fn email_key(email: &str) -> String {
 
 /// Whether `text` is one email address and nothing else.
 pub(super) fn is_email(text: &str) -> bool {
-    text.contains('@') && email_spans(text).as_slice() == [0..text.len()]
+    text.contains('@') && matches!(email_spans(text).as_slice(), [all] if all.len() == text.len())
 }
 
 /// How many bytes at the start of `text` are phone numbers, email addresses and extensions, one or a list of them.
@@ -164,7 +167,8 @@ fn phone_spans(text: &str, emails: &[Range<usize>]) -> Vec<Range<usize>> {
             continue;
         }
         let Some(number) = number_at(text, plus) else { continue };
-        let glued = plus > previous_end && text[..plus].ends_with(|c: char| c.is_ascii_alphanumeric());
+        let glued =
+            plus > previous_end && text[..plus].trim_end_matches('+').ends_with(|c: char| c.is_ascii_alphanumeric());
         // `C++11` and `UTC+8` are no numbers to call; `Mobile+14155550100` is.
         let plausible = !glued || (number.digits >= 7 && !after_zone(text, plus));
         if plausible && !(number.digits <= 4 && (after_zone(text, plus) || is_offset(&text[number.end..]))) {
@@ -268,8 +272,7 @@ struct Group {
 
 fn group(text: &str) -> Option<Group> {
     let mut group = Group { len: 0, digits: 0 };
-    let mut rest = text.char_indices().peekable();
-    while let Some((at, c)) = rest.next() {
+    for (at, c) in text.char_indices() {
         match c {
             '0'..='9' => group.digits += 1,
             '*' | '•' => {}
@@ -315,9 +318,12 @@ fn announced_extensions(text: &str, emails: &[Range<usize>]) -> Vec<Range<usize>
     let bytes = text.as_bytes();
     let mut spans = Vec::new();
     let mut from = 0;
-    while let Some(at) = bytes[from..].windows(3).position(|word| word.eq_ignore_ascii_case(b"ext")) {
-        let start = from + at;
-        from = start + 3;
+    while let Some(found) = text[from..].find(['x', 'X']) {
+        let x = from + found;
+        from = x + 1;
+        let Some(start) = x.checked_sub(1).filter(|start| starts_with_bytes(&bytes[*start..], b"ext")) else {
+            continue;
+        };
         let inside = start > 0 && (bytes[start - 1].is_ascii_alphanumeric() || bytes[start - 1] == b'_');
         if inside || within(emails, start) {
             continue;
@@ -403,11 +409,102 @@ fn leading_extension(text: &str) -> usize {
 }
 
 fn starts_with(text: &str, word: &str) -> bool {
-    text.as_bytes().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
+    starts_with_bytes(text.as_bytes(), word.as_bytes())
+}
+
+fn starts_with_bytes(bytes: &[u8], word: &[u8]) -> bool {
+    bytes.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
 }
 
 /// Whether `at` lies in one of the ordered, disjoint `spans`.
 fn within(spans: &[Range<usize>], at: usize) -> bool {
     let next = spans.partition_point(|span| span.end <= at);
     spans.get(next).is_some_and(|span| span.start <= at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_ends_where_something_else_begins() {
+        for (text, numbers) in [
+            ("+86 182 5188 5564", &["+8618251885564"][..]),
+            ("+1 (415) 555-0100", &["+14155550100"]),
+            ("(+49) 30/1", &["+49"]),
+            ("+(44) 20 7946 0958.", &["+442079460958"]),
+            ("+1.415.555.0100", &["+14155550100"]),
+            ("+1\u{a0}415\u{a0}555\u{2011}0100", &["+14155550100"]),
+            ("\u{202a}+972 3 123 4567\u{202c}", &["+97231234567"]),
+            ("号码+8618251885564号", &["+8618251885564"]),
+            ("+14155550100-+14155550101,+1", &["+14155550100", "+14155550101", "+1"]),
+            ("+14155550100 - 2", &["+14155550100"]),
+            ("+1 415 555 0100 to 801", &["+14155550100"]),
+            ("+44 20 7946 0958 2024-01-31", &["+442079460958"]),
+            ("+44 20 7946 0958 31.01.2024", &["+442079460958"]),
+            ("+1 415 555 0100 01/02/2024 10:30", &["+14155550100"]),
+            ("+14155550100 14155550101", &["+14155550100"]),
+            ("+120000123 3 devices", &["+120000123"]),
+            ("+44 20 7946 0958 (12 users)", &["+442079460958"]),
+            ("+14155550100, again +1 415 555 0100", &["+14155550100"]),
+            ("sales+emea@example.com", &[]),
+            ("C++11, UTC+8, (GMT+8:00), UTC +0530, a + 1", &[]),
+        ] {
+            assert_eq!(phone_numbers(text), numbers, "{text}");
+        }
+    }
+
+    #[test]
+    fn short_and_masked_numbers_stay() {
+        for (text, number) in [
+            ("+1 415 *** 2671", "+14152671"),
+            ("+1415555****", "+1415555"),
+            ("+1 415 XXX XXXX", "+1415"),
+            ("+***2671", "+2671"),
+            ("+86", "+86"),
+            ("+12345678901234567890", "+12345678901234567890"),
+        ] {
+            assert_eq!(phone_numbers(text), [number], "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_needs_no_white_space_around_it() {
+        for (text, found) in [
+            ("Mendes(Abc@x.com)", &["abc@x.com"][..]),
+            ("sales+emea@example.com", &["sales+emea@example.com"]),
+            ("admin-test%1223+123@duff.dev.co.", &["admin-test%1223+123@duff.dev.co"]),
+            ("用户bob@example.com用户", &["bob@example.com"]),
+            ("josé@bücher.example", &["josé@bücher.example"]),
+            ("用户@例子.公司", &["用户@例子.公司"]),
+            ("<mailto:a@b.museum>;c_d@e-f.technology", &["a@b.museum", "c_d@e-f.technology"]),
+            ("a@x.com,A@X.com", &["a@x.com"]),
+            ("a@x.com-b@y.com", &["a@x.com", "b@y.com"]),
+            ("see...bob@x.com", &["bob@x.com"]),
+            ("root@localhost 801@10.0.0.1 @x.com a@ @", &[]),
+        ] {
+            assert_eq!(emails(text), found, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_extension_is_announced_or_follows_a_number() {
+        for (text, found) in [
+            ("Ext. 801", &["801"][..]),
+            ("(ext 801)", &["801"]),
+            ("ext: 801, Ext.802", &["801", "802"]),
+            ("Extension Number 801", &["801"]),
+            ("Extension Number: from 801 to 802", &["801", "802"]),
+            ("Extension: set to 0801", &["0801"]),
+            ("Extensions 801, 802 and 803", &["801", "802", "803"]),
+            ("Extension 801, 2 devices", &["801"]),
+            ("+1 415 555 0100 x801", &["801"]),
+            ("+14155550100ext. 801", &["801"]),
+            ("Next 801, text 5, x86, 1920x1080, Sam x801", &[]),
+            ("Extension 01/02/2024, Ext 10:30, Ext 12345678901, ext801@x.com", &[]),
+            ("Extension Template 801", &[]),
+        ] {
+            assert_eq!(extensions(text), found, "{text}");
+        }
+    }
 }

@@ -11,13 +11,13 @@ use serde_json::value::RawValue;
 use crate::model::{Envelope, Field, PageError, Record};
 
 /// The records of a page (`text` as by [`crate::model::Page::text`]), in the page's order.
-pub fn records(text: &str) -> Result<Vec<Record<'_>>, PageError> {
+pub(super) fn records(text: &str) -> Result<Vec<Record<'_>>, PageError> {
     let envelope = Envelope::parse(text)?;
     Ok(envelope.operation_logs.into_iter().map(|raw| record(raw.get())).collect())
 }
 
 /// One record from its JSON text. Whatever is not a JSON object becomes a record without fields that keeps the text.
-pub fn record(source: &str) -> Record<'_> {
+pub(super) fn record(source: &str) -> Record<'_> {
     let members = serde_json::from_str::<Members<'_>>(source).ok();
     let mut record = Record {
         action: Field::Missing,

@@ -12,7 +12,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{detail, time};
 use crate::model::{AccountId, Batch, Operation, Partition, REPORT, change_fields, file_schema};
@@ -110,22 +110,80 @@ fn change_list(operations: &[Operation<'_>]) -> ArrayRef {
     Arc::new(builder.finish())
 }
 
-/// The record that became row `row` of `rows` (columns by name, as in the table), as JSON; `None` where the row is not
+/// The JSON of the record that became row `row` of `rows` (columns by name, as in the table); `None` where the row is not
 /// one of ours.
-pub fn record_json(rows: &RecordBatch, row: usize) -> Option<Value> {
+pub fn record_json(rows: &RecordBatch, row: usize) -> Option<String> {
     let text = |name: &str| -> Option<Option<&str>> {
         let column = rows.column_by_name(name)?.as_string_opt::<i32>()?;
         Some((!column.is_null(row)).then(|| column.value(row)))
     };
     if let Some(source) = text("source_json")? {
-        return serde_json::from_str(source).ok();
+        return Some(source.to_owned());
     }
     let times = rows.column_by_name("event_time")?.as_primitive_opt::<TimestampMicrosecondType>()?;
-    Some(json!({
+    let record = json!({
         "action": text("action")?,
         "category_type": text("category_type")?,
         "operation_detail": text("operation_detail")?,
         "operator": text("operator")?,
         "time": time::format_canonical(times.value(row)),
-    }))
+    });
+    Some(record.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use proptest::prelude::*;
+    use serde_json::{Map, Value};
+
+    use super::*;
+
+    fn text() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            "\\PC{0,40}".prop_map(Value::from),
+            Just(Value::from("")),
+            Just(Value::from("Assign Phone Number +12000 to A(a@b.example)")),
+            Just(Value::from("2022-02-01T02:36:14Z")),
+            Just(Value::from("2022-02-01T02:36:14.5Z")),
+            Just(Value::Null),
+            any::<i32>().prop_map(Value::from),
+            Just(json!({"b": [1, {"a": null}]})),
+        ]
+    }
+
+    fn record() -> impl Strategy<Value = Value> {
+        let key = prop_oneof![
+            4 => prop::sample::select(vec!["action", "category_type", "operation_detail", "operator", "time"]),
+            1 => Just("extra"),
+        ];
+        let members = prop::collection::btree_map(key, text(), 0..7);
+        prop_oneof![
+            9 => members.prop_map(|members| {
+                Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>())
+            }),
+            1 => text(),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn rows_give_back_every_record_that_was_reported(records in prop::collection::vec(record(), 0..12)) {
+            let page = [Cow::Owned(json!({ "operation_logs": records }).to_string())];
+            let account = AccountId::new("a");
+            let operations = super::super::operations(&account, &page).unwrap();
+            let mut back: Vec<String> = Vec::new();
+            for Batch { rows, .. } in batches(&account, DateTime::UNIX_EPOCH, operations).unwrap() {
+                for row in 0..rows.num_rows() {
+                    let json = record_json(&rows, row).unwrap();
+                    back.push(serde_json::from_str::<Value>(&json).unwrap().to_string());
+                }
+            }
+            let mut expected: Vec<String> = records.iter().map(Value::to_string).collect();
+            back.sort();
+            expected.sort();
+            prop_assert_eq!(back, expected);
+        }
+    }
 }

@@ -11,29 +11,25 @@ pub(super) struct Enclosures(Vec<Range<usize>>);
 
 impl Enclosures {
     pub(super) fn of(text: &str) -> Self {
-        if !text.contains(['"', '(', '[', '{']) {
-            return Self::default();
-        }
         let bytes = text.as_bytes();
         let mut enclosed = Vec::new();
-        // Up to where each opener is known to stay open. Not looking there again keeps the cost linear.
+        // Up to where an opener of each kind is known to stay open. Not trying again before keeps the cost linear.
         let mut open_until = [0_usize; 3];
         let mut at = 0;
-        while at < bytes.len() {
-            let (kind, end) = match bytes[at] {
-                b'(' => (0, close_bracket(bytes, at)),
-                b'"' if at == 0 || matches!(bytes[at - 1], b' ' | b'(') => (1, close_quote(bytes, at)),
-                b'{' | b'[' => (2, close_json(bytes, at)),
-                _ => {
-                    at += 1;
-                    continue;
-                }
+        while let Some(found) = bytes[at..].iter().position(|byte| matches!(byte, b'(' | b'"' | b'[' | b'{')) {
+            at += found;
+            let kind = match bytes[at] {
+                b'(' => 0,
+                b'"' => 1,
+                _ => 2,
             };
-            if at < open_until[kind] {
-                at += 1;
-                continue;
-            }
-            match end() {
+            let outcome = match kind {
+                _ if at < open_until[kind] => Err(open_until[kind]),
+                0 => bracket_end(bytes, at),
+                1 => quote_end(bytes, at),
+                _ => json_end(bytes, at),
+            };
+            match outcome {
                 Ok(end) => {
                     enclosed.push(at..end);
                     at = end;
@@ -51,5 +47,85 @@ impl Enclosures {
     pub(super) fn hold(&self, at: usize) -> bool {
         let next = self.0.partition_point(|part| part.end <= at);
         self.0.get(next).is_some_and(|part| part.start <= at)
+    }
+}
+
+/// Where the part that opens at `at` ends, or up to where it is known not to.
+type End = Result<usize, usize>;
+
+fn bracket_end(bytes: &[u8], at: usize) -> End {
+    let mut depth = 0_usize;
+    for (i, byte) in bytes.iter().enumerate().skip(at) {
+        match byte {
+            b'(' => depth += 1,
+            b')' if depth == 1 => return Ok(i + 1),
+            b')' => depth -= 1,
+            _ if parts_items(bytes, i) => return Err(i),
+            _ => {}
+        }
+    }
+    Err(bytes.len())
+}
+
+/// A quote opens behind a space or a bracket and closes before a space, punctuation or the end: `7" - 10"` has none.
+fn quote_end(bytes: &[u8], at: usize) -> End {
+    if at > 0 && !matches!(bytes[at - 1], b' ' | b'(') {
+        return Err(at);
+    }
+    for i in at + 1..bytes.len() {
+        let closes =
+            bytes[i] == b'"' && matches!(bytes.get(i + 1), None | Some(b' ' | b')' | b',' | b'.' | b';' | b':'));
+        if closes {
+            return Ok(i + 1);
+        }
+        if parts_items(bytes, i) {
+            return Err(i);
+        }
+    }
+    Err(bytes.len())
+}
+
+fn json_end(bytes: &[u8], at: usize) -> End {
+    let mut depth = 0_usize;
+    let mut quoted = false;
+    let mut escaped = false;
+    for (i, byte) in bytes.iter().enumerate().skip(at) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => depth += 1,
+            b'}' | b']' if !quoted && depth == 1 => return Ok(i + 1),
+            b'}' | b']' if !quoted => depth -= 1,
+            _ => {}
+        }
+    }
+    Err(bytes.len())
+}
+
+/// Whether the separator of the first item stands at `at`: no bracket or quote reaches over it.
+fn parts_items(bytes: &[u8], at: usize) -> bool {
+    bytes[at..].starts_with(b"  - ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(text: &str) -> String {
+        let enclosures = Enclosures::of(text);
+        text.char_indices().filter(|(at, _)| enclosures.hold(*at)).map(|(_, c)| c).collect()
+    }
+
+    #[test]
+    fn brackets_quotes_and_json_are_closed_in_themselves() {
+        assert_eq!(held(r#"a (b (c)) "d - e" f"#), r#"(b (c))"d - e""#);
+        assert_eq!(held(r#"p: {"a - b": "}"} - q: [1, 2]"#), r#"{"a - b": "}"}[1, 2]"#);
+    }
+
+    #[test]
+    fn what_stays_open_encloses_nothing() {
+        assert_eq!(held(r#"7" - 10" ( { " x"#), "");
+        assert_eq!(held("Group (x  - Field (y): from a) to b"), "(y)");
     }
 }

@@ -55,7 +55,8 @@ struct Lexicon {
     verbs: HashMap<&'static str, Verb>,
     /// Every type under its normal form, and every start of one with `None`.
     objects: HashMap<String, Option<ObjectType>>,
-    prepositions: HashMap<&'static str, Preposition>,
+    prepositions: Vec<Preposition>,
+    adverbs: Vec<&'static str>,
     suffixes: HashMap<&'static str, &'static str>,
 }
 
@@ -64,7 +65,8 @@ impl Lexicon {
         let mut lexicon = Self {
             verbs: HashMap::new(),
             objects: HashMap::new(),
-            prepositions: HashMap::new(),
+            prepositions: Vec::new(),
+            adverbs: Vec::new(),
             suffixes: HashMap::new(),
         };
         for line in table.lines().filter(|line| !line.starts_with('#')) {
@@ -83,9 +85,8 @@ impl Lexicon {
                 self.verbs.insert(words, Verb { prepositions: value, doubtful });
             }
             "object" => self.add_object(words, value),
-            "preposition" => {
-                self.prepositions.insert(words, Preposition { word: words, core: value == "core" });
-            }
+            "preposition" => self.prepositions.push(Preposition { word: words, core: value == "core" }),
+            "adverb" => self.adverbs.push(words),
             "suffix" => {
                 self.suffixes.insert(words, value);
             }
@@ -107,7 +108,7 @@ impl Lexicon {
 
 /// The verb that `word` is, in its base or past form, in any case, hyphens aside.
 pub(super) fn verb(word: &str) -> Option<Verb> {
-    let word: String = word.chars().filter(|c| *c != '-').flat_map(char::to_lowercase).collect();
+    let word = word.replace('-', "").to_lowercase();
     if let Some(verb) = LEXICON.verbs.get(word.as_str()) {
         return Some(*verb);
     }
@@ -157,11 +158,12 @@ pub(super) fn object_type(text: &str) -> Option<(ObjectType, usize)> {
 
 /// The preposition that `word` is, in any case.
 pub(super) fn preposition(word: &str) -> Option<Preposition> {
-    const LONGEST: usize = 6;
-    if word.len() > LONGEST {
-        return None;
-    }
-    LEXICON.prepositions.get(word.to_ascii_lowercase().as_str()).copied()
+    LEXICON.prepositions.iter().find(|preposition| preposition.word.eq_ignore_ascii_case(word)).copied()
+}
+
+/// Whether `word` may come before a verb: `Batch Update ...`.
+pub(super) fn is_adverb(word: &str) -> bool {
+    LEXICON.adverbs.iter().any(|adverb| adverb.eq_ignore_ascii_case(word))
 }
 
 /// The general noun that `word` is where it joins the type before it: `setting` for `Settings`.
@@ -184,7 +186,12 @@ fn push_normal(phrase: &mut String, word: &str) {
             phrase.push(' ');
         }
         let start = phrase.len();
-        phrase.extend(part.chars().flat_map(char::to_lowercase));
+        if part.is_ascii() {
+            phrase.push_str(part);
+            phrase[start..].make_ascii_lowercase();
+        } else {
+            phrase.extend(part.chars().flat_map(char::to_lowercase));
+        }
         make_singular(phrase, start);
     }
 }
@@ -219,7 +226,7 @@ mod tests {
         for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
             let columns: Vec<_> = line.split('\t').collect();
             let [kind, words, value, source] = columns[..] else { panic!("{line:?}") };
-            assert!(["verb", "object", "preposition", "suffix"].contains(&kind), "{line}");
+            assert!(["verb", "object", "preposition", "adverb", "suffix"].contains(&kind), "{line}");
             assert!(["record", "category", "console", "detail", "english"].contains(&source), "{line}");
             assert!(!words.is_empty() && (kind == "verb" || !value.is_empty()), "{line}");
             assert!(seen.insert((kind, words)), "{line}");

@@ -1,0 +1,187 @@
+//! The head of a detail: what was done, to what, and who else was part of it.
+//!
+//! ```text
+//! head   = [ verb ] object-type object-name [ preposition target ]
+//! target = name "(" email ")" | name
+//! ```
+//!
+//! The rule: precision before recall. A word is taken for a type only where the lexicon knows it, and a head that fits no
+//! rule is an object name as a whole.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::enclosure::Enclosures;
+use super::lexicon::{self, ObjectType, Verb};
+use super::target::{self, Expectation, Parted};
+use crate::model::{Detail, DetailStatus};
+use crate::transform::contact;
+
+/// Words before an object type that say nothing of it.
+const ARTICLES: [&str; 6] = ["a ", "an ", "the ", "new ", "zoom phone ", "zoom "];
+
+/// A head as read.
+struct Reading<'t> {
+    verb: Option<&'t str>,
+    object_type: Option<Cow<'static, str>>,
+    parted: Parted<'t>,
+    status: DetailStatus,
+}
+
+/// Reads the head at `range` of `text` into `detail`.
+pub(super) fn read(text: &str, range: Range<usize>, enclosures: &Enclosures, has_items: bool, detail: &mut Detail) {
+    let head = text[range.clone()].trim();
+    let offset = range.start + (text[range.clone()].len() - text[range].trim_start().len());
+    let reading = Head { text: head, offset, enclosures, has_items }.read();
+
+    detail.status = reading.status;
+    detail.verb = reading.verb.map(str::to_lowercase);
+    detail.object_type = reading.object_type.map(Cow::into_owned);
+    detail.object_name = Some(reading.parted.object_name.to_owned()).filter(|name| !name.is_empty());
+    detail.target_relation = reading.parted.relation.map(str::to_owned);
+    detail.target_name = reading.parted.target.name.map(str::to_owned);
+    detail.target_email = reading.parted.target.email.map(contact::email_key);
+}
+
+struct Head<'t, 'e> {
+    text: &'t str,
+    /// Where it starts in what `enclosures` were read from.
+    offset: usize,
+    enclosures: &'e Enclosures,
+    has_items: bool,
+}
+
+impl<'t> Head<'t, '_> {
+    fn read(&self) -> Reading<'t> {
+        let word = lexicon::word_at(self.text, 0);
+        let rest = self.text[word.len()..].trim_start();
+        match lexicon::verb(word) {
+            Some(verb) if !self.opens_with_a_noun(verb, rest) => self.with_verb(verb, word, rest),
+            None if lexicon::is_adverb(word) => self.with_adverb(rest),
+            _ => self.without_verb(),
+        }
+    }
+
+    /// Whether the first word, though a known verb, is the start of a noun: `Blocked User`, `Transfer Options`.
+    fn opens_with_a_noun(&self, verb: Verb, rest: &str) -> bool {
+        let phrase = lexicon::object_type(self.text).is_some_and(|(_, end)| self.text[..end].contains([' ', '-']));
+        let says_what =
+            find_type(rest).is_some_and(|(object, _)| !object.general) || contact::leading_contacts(rest) > 0;
+        verb.doubtful && (phrase || (self.has_items && !says_what))
+    }
+
+    fn with_verb(&self, verb: Verb, word: &'t str, rest: &'t str) -> Reading<'t> {
+        if rest.is_empty() {
+            return if self.has_items { self.bare(word) } else { self.whole(DetailStatus::Unparsed) };
+        }
+        let (object_type, name, party) = match find_type(rest) {
+            Some((object, end)) => {
+                let (slug, end) = with_suffix(object, rest, end);
+                (Some(slug), after_type(&rest[end..]), object.party)
+            }
+            None => (None, rest, false),
+        };
+        let parted = self.part(name, Expectation { verb: Some(verb), party });
+        let known = object_type.is_some() || is_contact_list(parted.object_name);
+        let sure = known && !parted.doubtful && !is_sentence(parted.object_name);
+        Reading { verb: Some(word), object_type, parted, status: status(sure) }
+    }
+
+    /// As without the adverb, which no column holds.
+    fn with_adverb(&self, rest: &'t str) -> Reading<'t> {
+        let word = lexicon::word_at(rest, 0);
+        match lexicon::verb(word) {
+            Some(verb) if word.len() < rest.len() => {
+                let reading = self.with_verb(verb, word, rest[word.len()..].trim_start());
+                Reading { status: DetailStatus::Ambiguous, ..reading }
+            }
+            _ => self.without_verb(),
+        }
+    }
+
+    /// A type and a number or an address, or else a settings section, which only its items tell from any other text.
+    fn without_verb(&self) -> Reading<'t> {
+        let object = find_type(self.text);
+        if let Some((object, end)) = object {
+            let parted = self.part(after_type(&self.text[end..]), Expectation { verb: None, party: object.party });
+            if !parted.object_name.is_empty() && is_contact_list(parted.object_name) {
+                let status = status(!parted.doubtful);
+                return Reading { verb: None, object_type: Some(Cow::Borrowed(object.slug)), parted, status };
+            }
+        }
+        if !self.has_items {
+            return self.whole(DetailStatus::Unparsed);
+        }
+        // `Call Queue Sales` may be a section's title, or a queue whose verb is left out.
+        let named = object.is_some_and(|(object, end)| {
+            let rest = &self.text[with_suffix(object, self.text, end).1..];
+            rest.trim_start().starts_with(|c: char| !c.is_lowercase())
+        });
+        let word = lexicon::word_at(self.text, 0);
+        let general = find_type(self.text[word.len()..].trim_start()).is_some_and(|(object, _)| object.general);
+        let noun_or_verb = lexicon::verb(word).is_some() && object.is_none() && !general;
+        self.whole(status(!named && !noun_or_verb))
+    }
+
+    fn part(&self, text: &'t str, expected: Expectation) -> Parted<'t> {
+        // The head is trimmed, so what is left of it is always its tail.
+        let offset = self.offset + self.text.len() - text.len();
+        target::part(text, offset, self.enclosures, expected)
+    }
+
+    /// All of the head as the object's name.
+    fn whole(&self, status: DetailStatus) -> Reading<'t> {
+        let parted = Parted { object_name: self.text, ..Parted::default() };
+        Reading { verb: None, object_type: None, parted, status }
+    }
+
+    fn bare(&self, verb: &'t str) -> Reading<'t> {
+        Reading { verb: Some(verb), object_type: None, parted: Parted::default(), status: DetailStatus::Parsed }
+    }
+}
+
+fn status(sure: bool) -> DetailStatus {
+    if sure { DetailStatus::Parsed } else { DetailStatus::Ambiguous }
+}
+
+/// The longest type at the start of `text`, articles aside, and where it ends.
+fn find_type(text: &str) -> Option<(ObjectType, usize)> {
+    let behind = |article: &&str| {
+        let (start, rest) = text.split_at_checked(article.len())?;
+        let found = start.eq_ignore_ascii_case(article).then(|| lexicon::object_type(rest)).flatten();
+        found.map(|(object, end)| (object, article.len() + end))
+    };
+    let articled = ARTICLES.iter().filter_map(behind).max_by_key(|(_, end)| *end);
+    let direct = lexicon::object_type(text);
+    // The later of two equals wins.
+    articled.into_iter().chain(direct).max_by_key(|(_, end)| *end)
+}
+
+/// The slug of a type and of the general noun behind it, where that ends the head or its object: `call queue settings`.
+fn with_suffix(object: ObjectType, text: &str, end: usize) -> (Cow<'static, str>, usize) {
+    let start = end + (text[end..].len() - text[end..].trim_start().len());
+    let word = lexicon::word_at(text, start);
+    let next = lexicon::word_at(text[start + word.len()..].trim_start(), 0);
+    match lexicon::suffix(word) {
+        Some(noun) if next.is_empty() || lexicon::preposition(next).is_some() => {
+            (Cow::Owned(format!("{}_{noun}", object.slug)), start + word.len())
+        }
+        _ => (Cow::Borrowed(object.slug), end),
+    }
+}
+
+/// What follows a type, without the hyphen that may come between: `delete user - user2@example.com`.
+fn after_type(text: &str) -> &str {
+    let text = text.trim_start();
+    text.strip_prefix("- ").map_or(text, str::trim)
+}
+
+/// Whether a name is numbers and addresses and nothing else.
+fn is_contact_list(name: &str) -> bool {
+    !name.is_empty() && contact::leading_contacts(name) == name.len()
+}
+
+/// Whether a name reads as a part of a sentence, so that the type before it may be one too: `user interface language`.
+fn is_sentence(name: &str) -> bool {
+    name.starts_with(char::is_lowercase) && name.contains(' ') && !name.contains(['@', '+'])
+}

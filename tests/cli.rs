@@ -1,0 +1,104 @@
+//! What the program prints.
+
+use std::process::Output;
+
+use insta::assert_snapshot;
+
+use crate::support::{Account, output, phonetrail};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+async fn help(arguments: &[&str]) -> String {
+    let mut command = phonetrail();
+    command.args(arguments).arg("--help").env("COLUMNS", "100");
+    text(&output(command).await.stdout)
+}
+
+async fn three_records() -> Account {
+    let record = |detail: &str, operator: &str, time: &str| {
+        let text = serde_json::json!({"action": "UPDATE", "category_type": "Phone Number", "operation_detail": detail, "operator": operator, "time": time});
+        (text.to_string(), "2022-02-03T00:00:00Z")
+    };
+    Account::holding([
+        record("Assign Phone Number +12025550101 to Ada Example(ada@example.com)", "Admin@Example.com", "2022-02-03T04:05:06Z"),
+        record("Unassign Phone Number +12025550101 from Ada Example(ada@example.com)", "admin@example.com", "2022-02-03T05:05:06Z"),
+        record("Security  - Require a passcode: from On to Off", "System", "2022-02-03T06:05:06Z"),
+    ])
+    .await
+}
+
+const RANGE: [&str; 4] = ["--from", "2022-02-01", "--to", "2022-02-10"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn help_names_every_command_and_flag() {
+    assert_snapshot!("help", help(&[]).await);
+    for subcommand in ["sync", "status", "query", "demo"] {
+        assert_snapshot!(format!("help_{subcommand}"), help(&[subcommand]).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_prints_its_summary() {
+    let account = three_records().await;
+    let json: Output = account.run("sync", &[&RANGE[..], &["--output", "json"]].concat()).await;
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r#""run_id": "[0-9a-f-]{36}""#, r#""run_id": "[id]""#);
+    settings.add_filter(r#""wall_seconds": [0-9.]+"#, r#""wall_seconds": [seconds]"#);
+    settings.add_filter(r"table     \S+, version", "table     [destination], version");
+    settings.add_filter(r"[0-9.]+ s\n", "[seconds] s\n");
+    settings.bind(|| assert_snapshot!("sync_json", text(&json.stdout)));
+
+    let human = account.run("sync", &RANGE).await;
+    settings.bind(|| assert_snapshot!("sync_human", text(&human.stdout)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_shows_rows_coverage_and_categories() {
+    let account = three_records().await;
+    account.run("sync", &RANGE).await;
+    let status = account.run("status", &[]).await;
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"table     \S+", "table     [url]");
+    settings.add_filter(r"head      [0-9a-f]{64}", "head      [sha256]");
+    settings.add_filter(r"of \d{4}-\d\d-\d\dT[0-9:]+Z", "of [time]");
+    settings.add_filter(r"\d+ bytes", "[n] bytes");
+    settings.bind(|| assert_snapshot!("status_human", text(&status.stdout)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_prints_a_table_json_or_csv() {
+    let account = three_records().await;
+    account.run("sync", &RANGE).await;
+    let sql = "SELECT event_time, operator_id, operator_kind, verb, target_email, phone_numbers, changes, category \
+               FROM operation_logs WHERE year = 2022 AND month = 2 ORDER BY event_time";
+    for format in ["table", "json", "csv"] {
+        let answer = account.run("query", &["--output", format, sql]).await;
+        assert_snapshot!(format!("query_{format}"), text(&answer.stdout));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_goes_to_standard_output_and_the_log_to_standard_error() {
+    let account = three_records().await;
+    let done = account.run("sync", &[&RANGE[..], &["--output", "json"]].concat()).await;
+    serde_json::from_slice::<serde_json::Value>(&done.stdout).unwrap();
+    let log = text(&done.stderr);
+    assert!(log.contains("window read") && log.contains("committed"), "{log}");
+    assert!(!log.contains("simulated-and-no-secret"), "a secret in the log");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_ends_with_answers() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join("demo");
+    for _ in 0..2 {
+        let mut command = phonetrail();
+        command.arg("demo").arg("--destination").arg(&folder);
+        let done = output(command).await;
+        let shown = text(&done.stdout);
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        assert!(shown.contains("0 new rows") && shown.matches("5 rows").count() == 3, "{shown}");
+    }
+}

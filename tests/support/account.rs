@@ -1,0 +1,155 @@
+//! A simulated account and a destination of its own.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use phonetrail::extract::{Credentials, Plan, Retries, Secret, Settings, Source};
+use phonetrail::load::Destination;
+use phonetrail::model::AccountId;
+use phonetrail::pipeline::{self, SyncError, SyncReport, SyncRequest};
+use phonetrail::simulator::{self, AccountRecord, GeneratorConfig, RunningSimulator, SimulatorConfig};
+use tempfile::TempDir;
+
+/// A day from its text.
+pub fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+pub struct Account {
+    pub simulator: RunningSimulator,
+    directory: TempDir,
+}
+
+impl Account {
+    pub async fn start(config: SimulatorConfig) -> Self {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let simulator = simulator::serve(config, address).await.unwrap();
+        Self { simulator, directory: tempfile::tempdir().unwrap() }
+    }
+
+    /// An account of `records` invented records.
+    pub async fn generated(records: usize, from: &str, to: &str) -> Self {
+        let generated = GeneratorConfig { seed: 11, records, from: day(from), to: day(to) };
+        Self::start(SimulatorConfig::default().with_generated(generated)).await
+    }
+
+    /// An account of the given JSON texts, each at its instant.
+    pub async fn holding(records: impl IntoIterator<Item = (String, &str)>) -> Self {
+        Self::start(SimulatorConfig::default().with_records(placed(records))).await
+    }
+
+    /// The destination's directory.
+    pub fn path(&self) -> std::path::PathBuf {
+        self.directory.path().join("trail")
+    }
+
+    pub fn destination(&self) -> Destination {
+        self.path().to_str().unwrap().parse().unwrap()
+    }
+
+    pub fn settings(&self) -> Settings {
+        Settings {
+            base_url: self.simulator.base_url(),
+            oauth_url: self.simulator.oauth_url(),
+            plan: "1000/s,1000000/day".parse::<Plan>().unwrap(),
+            retries: Retries { first_delay: std::time::Duration::from_millis(1), ..Retries::default() },
+            ..Settings::default()
+        }
+    }
+
+    pub fn source(&self) -> Source {
+        self.source_with(self.settings())
+    }
+
+    pub fn source_with(&self, settings: Settings) -> Source {
+        let simulator::Credentials { account_id, client_id, client_secret } =
+            self.simulator.config().credentials.clone();
+        let credentials = Credentials::ServerToServer {
+            account_id: AccountId::new(account_id),
+            client_id,
+            client_secret: Secret::new(client_secret),
+        };
+        Source::try_new(credentials, settings).unwrap()
+    }
+
+    pub fn request(&self) -> SyncRequest {
+        SyncRequest::new(AccountId::new(simulator::Credentials::ACCOUNT_ID))
+    }
+
+    /// Syncs the days `from..=to`.
+    pub async fn sync(&self, from: &str, to: &str) -> Result<SyncReport, SyncError> {
+        let request = SyncRequest { from: Some(day(from)), to: Some(day(to)), ..self.request() };
+        pipeline::sync(&self.source(), &self.destination(), &request).await
+    }
+
+    /// The real program, pointed at this account.
+    pub fn command(&self, subcommand: &str) -> Command {
+        let mut command = phonetrail();
+        let simulator::Credentials { account_id, client_id, client_secret } = &self.simulator.config().credentials;
+        command
+            .arg(subcommand)
+            .env("PHONETRAIL_ACCOUNT_ID", account_id)
+            .env("PHONETRAIL_CLIENT_ID", client_id)
+            .env("PHONETRAIL_CLIENT_SECRET", client_secret)
+            .env("PHONETRAIL_BASE_URL", self.simulator.base_url())
+            .env("PHONETRAIL_OAUTH_URL", self.simulator.oauth_url())
+            .env("PHONETRAIL_DESTINATION", self.path())
+            .env("PHONETRAIL_PLAN", "1000/s,1000000/day");
+        command
+    }
+
+    /// Runs the real program to its end, off the runtime's threads: the simulator needs them.
+    pub async fn run(&self, subcommand: &str, arguments: &[&str]) -> Output {
+        let mut command = self.command(subcommand);
+        command.args(arguments);
+        output(command).await
+    }
+
+    /// What the account holds, as canonical JSON, sorted.
+    pub fn truth(&self) -> Vec<String> {
+        super::multiset(self.simulator.ground_truth().texts().map(|text| std::str::from_utf8(text).unwrap()))
+    }
+}
+
+/// Runs `command` to its end, off the runtime's threads.
+pub async fn output(mut command: Command) -> Output {
+    tokio::task::spawn_blocking(move || command.stdin(Stdio::null()).output().unwrap()).await.unwrap()
+}
+
+/// The real program, with nothing of this environment's settings.
+pub fn phonetrail() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_phonetrail"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PHONETRAIL_")) {
+        command.env_remove(name);
+    }
+    command.current_dir(std::env::temp_dir());
+    command
+}
+
+/// Records from JSON texts, each at its instant.
+pub fn placed(records: impl IntoIterator<Item = (String, impl AsRef<str>)>) -> Vec<AccountRecord> {
+    let record = |(text, at): (String, _)| {
+        let at: DateTime<Utc> = AsRef::<str>::as_ref(&at).parse().unwrap();
+        AccountRecord::new(text, at)
+    };
+    records.into_iter().map(record).collect()
+}
+
+/// Every file below `directory`, with its bytes, by path.
+pub fn snapshot(directory: &Path) -> std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> {
+    let mut files = std::collections::BTreeMap::new();
+    let mut open = vec![directory.to_path_buf()];
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                files.insert(path.clone(), std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    files
+}

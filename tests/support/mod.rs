@@ -1,0 +1,7 @@
+//! What the tests share: a simulated account, a destination, and the table read back without the code that wrote it.
+
+mod account;
+mod table;
+
+pub use account::{Account, day, output, phonetrail, placed, snapshot};
+pub use table::{Row, canonical, multiset, rows};

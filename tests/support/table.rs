@@ -1,0 +1,88 @@
+//! The table read back as any engine would: the Parquet files below its directory, and their partition by path.
+//!
+//! It knows nothing of the log, so it also shows whether files lie there that no version names.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use phonetrail::transform::record_json;
+use serde_json::Value;
+
+/// A row, as far as most tests look at it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Row {
+    pub record_id: String,
+    pub event_time: Option<i64>,
+    /// `year=.../month=.../category=...`
+    pub partition: String,
+    /// Canonical JSON of the record.
+    pub record: String,
+    /// Where the row lies.
+    pub file: PathBuf,
+}
+
+/// All rows below `destination`, in no order.
+pub fn rows(destination: &Path) -> Vec<Row> {
+    let table = destination.join("operation_logs");
+    let mut rows = Vec::new();
+    for file in parquet_files(&table) {
+        let partition = file.parent().unwrap().strip_prefix(&table).unwrap().to_str().unwrap().to_owned();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&file).unwrap()).unwrap().build().unwrap();
+        for batch in reader {
+            rows.extend(batch_rows(&batch.unwrap(), &partition, &file));
+        }
+    }
+    rows
+}
+
+fn batch_rows(batch: &RecordBatch, partition: &str, file: &Path) -> Vec<Row> {
+    let ids = batch.column_by_name("record_id").unwrap().as_string::<i32>();
+    let times = batch.column_by_name("event_time").unwrap().as_primitive::<TimestampMicrosecondType>();
+    let row = |row: usize| Row {
+        record_id: ids.value(row).to_owned(),
+        event_time: times.is_valid(row).then(|| times.value(row)),
+        partition: partition.to_owned(),
+        record: canonical(&record_json(batch, row).unwrap()),
+        file: file.to_path_buf(),
+    };
+    (0..batch.num_rows()).map(row).collect()
+}
+
+fn parquet_files(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(parquet_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "parquet") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// JSON with its keys sorted; a text that is no Unicode JSON stays as it is.
+pub fn canonical(json: &str) -> String {
+    fn sorted(value: Value) -> Value {
+        match value {
+            Value::Object(members) => {
+                let mut members: Vec<(String, Value)> = members.into_iter().collect();
+                members.sort_by(|a, b| a.0.cmp(&b.0));
+                Value::Object(members.into_iter().map(|(key, value)| (key, sorted(value))).collect())
+            }
+            Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+            other => other,
+        }
+    }
+    serde_json::from_str(json).map_or(json.to_owned(), |value| sorted(value).to_string())
+}
+
+/// Canonical JSON texts, sorted: equal multisets give equal lists.
+pub fn multiset<'a>(records: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut records: Vec<String> = records.map(canonical).collect();
+    records.sort();
+    records
+}
