@@ -22,8 +22,16 @@ async fn three_records() -> Account {
         (text.to_string(), "2022-02-03T00:00:00Z")
     };
     Account::holding([
-        record("Assign Phone Number +12025550101 to Ada Example(ada@example.com)", "Admin@Example.com", "2022-02-03T04:05:06Z"),
-        record("Unassign Phone Number +12025550101 from Ada Example(ada@example.com)", "admin@example.com", "2022-02-03T05:05:06Z"),
+        record(
+            "Assign Phone Number +12025550101 to Ada Example(ada@example.com)",
+            "Admin@Example.com",
+            "2022-02-03T04:05:06Z",
+        ),
+        record(
+            "Unassign Phone Number +12025550101 from Ada Example(ada@example.com)",
+            "admin@example.com",
+            "2022-02-03T05:05:06Z",
+        ),
         record("Security  - Require a passcode: from On to Off", "System", "2022-02-03T06:05:06Z"),
     ])
     .await

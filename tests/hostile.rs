@@ -11,11 +11,30 @@ fn hostile() -> Vec<String> {
             .to_string()
     };
     let with_time = |time: &str| {
-        format!(r#"{{"action":"ADD","category_type":"Device","operation_detail":"Add Device d","operator":"a@b.example","time":{time}}}"#)
+        format!(
+            r#"{{"action":"ADD","category_type":"Device","operation_detail":"Add Device d","operator":"a@b.example","time":{time}}}"#
+        )
     };
     let mut records: Vec<String> = [
-        "../../x", "a=b", "", "   ", "/", ".", "..", "year=1", "%2e%2e", "NUL", "a/b\\c", "🦀", "电话", "Phone\u{0}Number",
-        "phone_number", "Phone Number", "PHONE NUMBERS", "__HIVE_DEFAULT_PARTITION__", "uncategorized",
+        "../../x",
+        "a=b",
+        "",
+        "   ",
+        "/",
+        ".",
+        "..",
+        "year=1",
+        "%2e%2e",
+        "NUL",
+        "a/b\\c",
+        "🦀",
+        "电话",
+        "Phone\u{0}Number",
+        "phone_number",
+        "Phone Number",
+        "PHONE NUMBERS",
+        "__HIVE_DEFAULT_PARTITION__",
+        "uncategorized",
     ]
     .into_iter()
     .map(with_category)
@@ -23,8 +42,17 @@ fn hostile() -> Vec<String> {
     records.push(with_category(&"c".repeat(1_000)));
     records.push(with_category(&format!("{}d", "c".repeat(999))));
     records.extend(
-        ["null", "\"\"", "\"yesterday\"", "\"2022-13-45T99:99:99Z\"", "1643769366", "\"2022-02-02T02:36:06.123+05:30\"", "true", "{}"]
-            .map(with_time),
+        [
+            "null",
+            "\"\"",
+            "\"yesterday\"",
+            "\"2022-13-45T99:99:99Z\"",
+            "1643769366",
+            "\"2022-02-02T02:36:06.123+05:30\"",
+            "true",
+            "{}",
+        ]
+        .map(with_time),
     );
     records.extend(
         [
@@ -67,7 +95,9 @@ async fn every_hostile_record_is_a_row_that_gives_it_back() {
     assert_eq!(found, expected);
     let unreadable = stored.iter().filter(|row| row.event_time.is_none()).count() as u64;
     assert_eq!(report.unreadable_times, unreadable);
-    assert!(stored.iter().filter(|row| row.event_time.is_none()).all(|row| row.partition.starts_with("year=0/month=0/")));
+    assert!(
+        stored.iter().filter(|row| row.event_time.is_none()).all(|row| row.partition.starts_with("year=0/month=0/"))
+    );
     assert!(report.unknown_categories > 0);
 }
 
@@ -95,10 +125,12 @@ async fn categories_that_differ_keep_partitions_of_their_own() {
         serde_json::json!({"action": "ADD", "category_type": name, "operation_detail": "x", "operator": "o", "time": time}).to_string()
     };
     let names = ["a=b", "a/b", "a.b", "🦀", "🐍", "x\u{e9}", "x\u{e8}", "", "uncategorized"];
-    let records: Vec<_> = names.iter().zip(0..).map(|(name, second)| (category(name, second), "2022-02-03T00:00:00Z")).collect();
+    let records: Vec<_> =
+        names.iter().zip(0..).map(|(name, second)| (category(name, second), "2022-02-03T00:00:00Z")).collect();
     let account = Account::holding(records).await;
     account.sync("2022-02-01", "2022-02-10").await.unwrap();
 
-    let partitions: std::collections::BTreeSet<String> = rows(&account.path()).into_iter().map(|row| row.partition).collect();
+    let partitions: std::collections::BTreeSet<String> =
+        rows(&account.path()).into_iter().map(|row| row.partition).collect();
     assert_eq!(partitions.len(), names.len());
 }

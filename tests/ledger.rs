@@ -19,8 +19,11 @@ fn entries(destination: &Path) -> Vec<(EntryV1, String)> {
     (0..)
         .map_while(|version| std::fs::read(log.join(format!("{version:020}.json"))).ok())
         .map(|bytes| {
-            let actions: Vec<Value> =
-                bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect();
+            let actions: Vec<Value> = bytes
+                .split(|byte| *byte == b'\n')
+                .filter(|line| !line.is_empty())
+                .map(|line| serde_json::from_slice(line).unwrap())
+                .collect();
             let entry = actions.iter().find_map(|action| action["commitInfo"]["phonetrail"].as_str()).unwrap();
             (serde_json::from_str(entry).unwrap(), sha256(&bytes))
         })
@@ -87,12 +90,11 @@ async fn windows_account_for_every_record_and_the_digest_for_every_row() {
         assert_eq!(window.new + window.already_stored, window.received);
         assert_eq!(window.vanished, Some(0));
     }
-    let by_ledger = entries.iter().fold(0, |digest, (entry, _)| {
-        digest ^ u128::from_str_radix(&entry.rows.record_id_xor, 16).unwrap_or_default()
-    });
-    let by_rows = rows(&account.path())
+    let by_ledger = entries
         .iter()
-        .fold(0, |digest, row| digest ^ u128::from_str_radix(&row.record_id, 16).unwrap());
+        .fold(0, |digest, (entry, _)| digest ^ u128::from_str_radix(&entry.rows.record_id_xor, 16).unwrap_or_default());
+    let by_rows =
+        rows(&account.path()).iter().fold(0, |digest, row| digest ^ u128::from_str_radix(&row.record_id, 16).unwrap());
     assert_eq!(by_ledger, by_rows);
 }
 

@@ -64,8 +64,12 @@ async fn the_documented_example_of_two_identical_records_is_two_rows_in_whatever
     let record = r#"{"action":"ADD","category_type":"Phone Number","operation_detail":"Add BYOC +86 182 5188 5564","operator":"user@test.com","time":"2022-02-01T02:36:14Z"}"#;
     let twin = || (record.to_owned(), "2022-02-01T02:36:14Z");
     let account = Account::holding([twin(), twin()]).await;
-    let ranges =
-        [("2022-02-01", "2022-02-01"), ("2022-01-05", "2022-02-01"), ("2022-02-01", "2022-02-28"), ("2021-10-01", "2022-05-01")];
+    let ranges = [
+        ("2022-02-01", "2022-02-01"),
+        ("2022-01-05", "2022-02-01"),
+        ("2022-02-01", "2022-02-28"),
+        ("2021-10-01", "2022-05-01"),
+    ];
     for (from, to) in ranges {
         account.sync(from, to).await.unwrap();
         let rows = rows(&account.path());
@@ -117,7 +121,12 @@ async fn records_that_arrive_late_are_picked_up_while_their_day_is_provisional()
     let now = Utc::now();
     let record = |hours: i64, n: usize| {
         let time = (now - TimeDelta::hours(hours)).to_rfc3339_opts(SecondsFormat::Secs, true);
-        (format!(r#"{{"action":"ADD","category_type":"Device","operation_detail":"Add Device d{n}","operator":"a@b.example","time":"{time}"}}"#), time)
+        (
+            format!(
+                r#"{{"action":"ADD","category_type":"Device","operation_detail":"Add Device d{n}","operator":"a@b.example","time":"{time}"}}"#
+            ),
+            time,
+        )
     };
     let account =
         Account::start(SimulatorConfig::default().with_records(placed((0..20).map(|n| record(n as i64, n))))).await;
@@ -140,7 +149,8 @@ async fn without_dates_a_sync_goes_on_from_the_first_covered_day() {
     let today = Utc::now().date_naive();
     let generated = GeneratorConfig { seed: 3, records: 800, from: today - Days::new(60), to: today };
     let account = Account::start(SimulatorConfig::default().with_generated(generated)).await;
-    let request = SyncRequest { from: Some(today - Days::new(60)), to: Some(today - Days::new(20)), ..account.request() };
+    let request =
+        SyncRequest { from: Some(today - Days::new(60)), to: Some(today - Days::new(20)), ..account.request() };
     pipeline::sync(&account.source(), &account.destination(), &request).await.unwrap();
 
     let report = pipeline::sync(&account.source(), &account.destination(), &account.request()).await.unwrap();
@@ -179,10 +189,8 @@ async fn two_runs_at_once_end_well_and_the_table_is_exact() {
     };
     let (source, destination) = (account.source(), account.destination());
     let (one, other) = (request("2022-01-01", "2022-03-15"), request("2022-01-20", "2022-03-31"));
-    let (one, other) = tokio::join!(
-        pipeline::sync(&source, &destination, &one),
-        pipeline::sync(&source, &destination, &other),
-    );
+    let (one, other) =
+        tokio::join!(pipeline::sync(&source, &destination, &one), pipeline::sync(&source, &destination, &other),);
     assert_eq!(one.unwrap().rows_new + other.unwrap().rows_new, 2_000);
     assert_exact(&account);
     let status = pipeline::status(&account.destination()).await.unwrap().unwrap();

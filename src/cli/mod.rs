@@ -59,7 +59,9 @@ pub fn main() -> Exit {
     logging::start(cli.log_format);
     let done = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(run(cli.command)),
-        Err(error) => Err(Failure::new(Exit::Upstream, &error, "The system gives no threads: free some, then run again.")),
+        Err(error) => {
+            Err(Failure::new(Exit::Upstream, &error, "The system gives no threads: free some, then run again."))
+        }
     };
     done.unwrap_or_else(|failure| failure.report())
 }

@@ -7,8 +7,8 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::failure::Failure;
 use super::exit::Exit;
+use super::failure::Failure;
 
 /// Form of a summary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -230,7 +230,7 @@ fn read_file(path: &Path) -> Result<Layer, SettingError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| SettingError::Unreadable { path: path.to_path_buf(), source })?;
     toml::from_str(&text).map_err(|error| {
-        let line = error.span().map(|span| text[..span.start].lines().count().max(1));
+        let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
         let at = line.map(|line| format!("line {line}: ")).unwrap_or_default();
         SettingError::Malformed { path: path.to_path_buf(), reason: format!("{at}{}", error.message()) }
     })

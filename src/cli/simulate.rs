@@ -59,7 +59,13 @@ pub(super) struct SimulateArgs {
     to: Option<NaiveDate>,
 
     /// Offset of the account's days from UTC
-    #[arg(long, value_name = "±HH:MM", allow_hyphen_values = true, default_value = "+00:00", help_heading = "Calendar")]
+    #[arg(
+        long,
+        value_name = "±HH:MM",
+        allow_hyphen_values = true,
+        default_value = "+00:00",
+        help_heading = "Calendar"
+    )]
     day_offset: FixedOffset,
 
     /// Whether the last day asked for counts

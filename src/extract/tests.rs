@@ -453,14 +453,18 @@ async fn without_a_total_two_readings_in_a_row_must_be_equal() {
 }
 
 #[tokio::test]
-async fn twins_at_a_page_edge_are_believed_when_a_second_reading_has_them_too() {
-    let upstream = Upstream::of_pages(|asked, _| match asked.param("next_page_token") {
-        None => page(&["1", "2"], Some(4), "a"),
-        Some(_) => page(&["2", "3"], Some(4), ""),
-    })
-    .await;
-    let reads = upstream.source().read(&february()).await.unwrap();
-    assert_eq!((reads[0].reads, reads[0].received), (2, 4));
+async fn twins_at_a_page_edge_call_for_a_second_reading_while_records_may_still_arrive() {
+    let today = chrono::Utc::now().date_naive();
+    let open = Window::try_new(today, today, Scope::All).unwrap();
+    for (window, expected_reads) in [(open, 2), (february(), 1)] {
+        let upstream = Upstream::of_pages(|asked, _| match asked.param("next_page_token") {
+            None => page(&["1", "2"], Some(4), "a"),
+            Some(_) => page(&["2", "3"], Some(4), ""),
+        })
+        .await;
+        let reads = upstream.source().read(&window).await.unwrap();
+        assert_eq!((reads[0].reads, reads[0].received), (expected_reads, 4), "{window}");
+    }
 }
 
 #[tokio::test]

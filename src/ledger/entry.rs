@@ -145,23 +145,13 @@ pub struct CoverageV1 {
 
 impl From<&StagedFile> for FileV1 {
     fn from(file: &StagedFile) -> Self {
-        Self {
-            path: file.path.clone(),
-            sha256: file.sha256.clone(),
-            bytes: file.byte_count,
-            rows: file.row_count,
-        }
+        Self { path: file.path.clone(), sha256: file.sha256.clone(), bytes: file.byte_count, rows: file.row_count }
     }
 }
 
 impl From<&RawPack> for PackV1 {
     fn from(pack: &RawPack) -> Self {
-        Self {
-            path: pack.path.clone(),
-            sha256: pack.sha256.clone(),
-            bytes: pack.byte_count,
-            pages: pack.page_count,
-        }
+        Self { path: pack.path.clone(), sha256: pack.sha256.clone(), bytes: pack.byte_count, pages: pack.page_count }
     }
 }
 

@@ -34,7 +34,9 @@ pub enum LedgerError {
         source: serde_json::Error,
     },
     /// An entry is in a format not known here.
-    #[error("the ledger entry of version {version} has format {format}, this phonetrail knows up to {FORMAT}: update it")]
+    #[error(
+        "the ledger entry of version {version} has format {format}, this phonetrail knows up to {FORMAT}: update it"
+    )]
     Format {
         /// The version.
         version: u64,
@@ -42,7 +44,9 @@ pub enum LedgerError {
         format: u32,
     },
     /// No commit holds an entry.
-    #[error("the table {table} holds no entry of phonetrail: it was made by something else; choose another destination")]
+    #[error(
+        "the table {table} holds no entry of phonetrail: it was made by something else; choose another destination"
+    )]
     Foreign {
         /// The table's URL.
         table: String,
@@ -56,8 +60,7 @@ impl Head {
         let mut previous = None;
         for version in (0..=newest).rev() {
             let commit = table.commit_file(version).await?;
-            let previous =
-                previous.get_or_insert(PreviousV1 { version: newest, sha256: commit.sha256 }).clone();
+            let previous = previous.get_or_insert(PreviousV1 { version: newest, sha256: commit.sha256 }).clone();
             if let Some(text) = commit.entry {
                 return Ok(Self { entry: parse(version, &text)?, version, previous });
             }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::LoadError;
-use crate::model::{AccountId, Page, RawPack, REPORT, Scope, Window};
+use crate::model::{AccountId, Page, REPORT, RawPack, Scope, Window};
 
 /// Where the packs lie below the destination.
 pub(super) const RAW_DIRECTORY: &str = "raw";
@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn pages_come_back_byte_for_byte() {
-        let bodies: [&[u8]; 3] = [b"{\"operation_logs\" :\r\n [ ] }", b"\xff\x00{}", "{\"a\":\"\u{1F980}\"}".as_bytes()];
+        let bodies: [&[u8]; 3] =
+            [b"{\"operation_logs\" :\r\n [ ] }", b"\xff\x00{}", "{\"a\":\"\u{1F980}\"}".as_bytes()];
         let pages: Vec<Page> = bodies.iter().zip(0..).map(|(body, number)| page(number, body)).collect();
         let month = "2022-02-01".parse().unwrap();
         let (pack, bytes) = pack(&AccountId::new("a"), month, "x", &pages).unwrap();

@@ -82,10 +82,7 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    pub(super) fn table(
-        action: &'static str,
-        table: &url::Url,
-    ) -> impl FnOnce(delta_kernel::KernelError) -> Self {
+    pub(super) fn table(action: &'static str, table: &url::Url) -> impl FnOnce(delta_kernel::KernelError) -> Self {
         let table = table.to_string();
         move |source| Self::Table { action, table, source: Box::new(source) }
     }

@@ -2,13 +2,17 @@
 //!
 //! The rule: the lock keeps nobody from writing (commits settle that). Who holds it alone may remove what dead runs left.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{LoadError, Store};
 
 const LOCK_FILE: &str = ".phonetrail.lock";
+
+/// How often to look whether another run has cleaned up.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A run's mark on the destination, for as long as it lives; the system takes it away when the process dies.
 #[derive(Debug)]
@@ -19,18 +23,18 @@ pub struct RunLock {
 }
 
 impl RunLock {
-    /// Marks `store` as in use.
-    pub fn acquire(store: &Store) -> Result<Self, LoadError> {
+    /// Marks `store` as in use. Waits while another run cleans up.
+    pub async fn acquire(store: &Store) -> Result<Self, LoadError> {
         let path = store.directory().join(LOCK_FILE);
-        let locked = || -> io::Result<Self> {
-            let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
-            let is_sole = file.try_lock().is_ok();
-            if !is_sole {
-                file.lock_shared()?;
+        let failed = |source| LoadError::Destination { path: path.clone(), source };
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        loop {
+            let is_sole = held(file.try_lock()).map_err(failed)?;
+            if is_sole || held(file.try_lock_shared()).map_err(failed)? {
+                return Ok(Self { path, file, is_sole });
             }
-            Ok(Self { path: path.clone(), file, is_sole })
-        };
-        locked().map_err(|source| LoadError::Destination { path: path.clone(), source })
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
     }
 
     /// Whether no other run is alive.
@@ -48,11 +52,24 @@ impl RunLock {
 
     /// Lets other runs in. Between the two steps another run may get hold of the lock alone; it then removes what no
     /// commit names, so this must come before anything is staged.
-    pub fn share(&mut self) -> Result<(), LoadError> {
+    pub async fn share(&mut self) -> Result<(), LoadError> {
         if !std::mem::take(&mut self.is_sole) {
             return Ok(());
         }
-        let shared = self.file.unlock().and_then(|()| self.file.lock_shared());
-        shared.map_err(|source| LoadError::Destination { path: self.path.clone(), source })
+        let failed = |source| LoadError::Destination { path: self.path.clone(), source };
+        self.file.unlock().map_err(failed)?;
+        while !held(self.file.try_lock_shared()).map_err(failed)? {
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+        Ok(())
+    }
+}
+
+/// Whether an attempt got the lock. Not to wait in the system keeps the runtime's threads free.
+fn held(attempt: Result<(), TryLockError>) -> io::Result<bool> {
+    match attempt {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }

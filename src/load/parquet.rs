@@ -25,8 +25,7 @@ const CREATED_BY: &str = concat!("phonetrail ", env!("CARGO_PKG_VERSION"));
 /// Writes a batch as a file of its partition. Gives the file and its bytes.
 pub fn stage(batch: &Batch) -> Result<(StagedFile, Bytes), LoadError> {
     let path = format!("{}/part-{}.parquet", batch.partition.directory(), Uuid::now_v7());
-    let bytes =
-        written(batch).map_err(|source| LoadError::Parquet { action: "write", path: path.clone(), source })?;
+    let bytes = written(batch).map_err(|source| LoadError::Parquet { action: "write", path: path.clone(), source })?;
     let file = StagedFile {
         partition: batch.partition.clone(),
         path,

@@ -16,9 +16,9 @@ use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use futures::{StreamExt, TryStreamExt};
 use uuid::Uuid;
 
+use super::report::SyncReport;
 use super::sync::SyncError;
 use super::union::{self, United, WindowCounts, WindowOperations};
-use super::report::SyncReport;
 use crate::ledger::{CoverageV1, EntryV1, FORMAT, FileV1, Head, PackV1, RowsV1, WindowV1, WorkV1};
 use crate::load::{self, CommitInfo, CommitOutcome, LoadError, Store, StoredRows, TABLE_DIRECTORY, Table};
 use crate::model::{AccountId, Batch, Coverage, Operation, Page, REPORT, RawPack, Scope, Span, StagedFile, WindowRead};
@@ -125,7 +125,8 @@ fn decode<'p>(
 async fn stage_files(store: &Store, run: &Run, new: Vec<Operation<'_>>) -> Result<Vec<StagedFile>, SyncError> {
     let batches = tokio::task::block_in_place(|| transform::batches(&run.account, run.started_at, new))?;
     let stage = |batch: Batch| async move {
-        let (file, bytes) = tokio::task::spawn_blocking(move || load::stage(&batch)).await.map_err(LoadError::from)??;
+        let (file, bytes) =
+            tokio::task::spawn_blocking(move || load::stage(&batch)).await.map_err(LoadError::from)??;
         store.stage(&data_path(&file), bytes).await?;
         Ok(file)
     };

@@ -143,7 +143,10 @@ mod tests {
         }
         let covered = stretch.covered(TimeDelta::hours(72));
         assert_eq!((covered[0].to, covered[0].is_final), (day("2022-02-06"), true));
-        assert_eq!((covered[1].from, covered[1].to, covered[1].is_final), (day("2022-02-07"), day("2022-02-10"), false));
+        assert_eq!(
+            (covered[1].from, covered[1].to, covered[1].is_final),
+            (day("2022-02-07"), day("2022-02-10"), false)
+        );
     }
 
     #[test]

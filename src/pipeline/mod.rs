@@ -11,4 +11,7 @@ mod union;
 
 pub use self::report::{DayCounts, DetailCounts, Stop, StopReason, SyncReport};
 pub use self::status::{AccountStatus, Status, status};
-pub use self::sync::{DEFAULT_COMMIT_INTERVAL, DEFAULT_COMMIT_RECORDS, DEFAULT_LOOK_BACK_DAYS, DEFAULT_SETTLE, SyncError, SyncRequest, sync};
+pub use self::sync::{
+    DEFAULT_COMMIT_INTERVAL, DEFAULT_COMMIT_RECORDS, DEFAULT_LOOK_BACK_DAYS, DEFAULT_SETTLE, SyncError, SyncRequest,
+    sync,
+};

@@ -114,13 +114,9 @@ pub enum SyncError {
 ///
 /// Gives the run's figures also when it stopped early ([`SyncReport::stopped`]); an error means that the run could not
 /// work at all, or that the destination failed under it.
-pub async fn sync(
-    source: &Source,
-    destination: &Destination,
-    request: &SyncRequest,
-) -> Result<SyncReport, SyncError> {
+pub async fn sync(source: &Source, destination: &Destination, request: &SyncRequest) -> Result<SyncReport, SyncError> {
     let store = Store::create(destination)?;
-    let mut lock = RunLock::acquire(&store)?;
+    let mut lock = RunLock::acquire(&store).await?;
     let report = sync_locked(source, &store, &mut lock, request).await;
     if report.is_err() {
         lock.abandon(&store);
@@ -146,7 +142,7 @@ async fn sync_locked(
     if let Some(table) = table.as_ref().filter(|_| lock.is_sole()) {
         clean_up(store, table).await?;
     }
-    lock.share()?;
+    lock.share().await?;
 
     let mut stretches: Vec<Stretch> = Vec::new();
     for scope in &request.scopes {
@@ -162,11 +158,7 @@ async fn sync_locked(
 }
 
 /// The UTC days to be covered.
-fn range(
-    request: &SyncRequest,
-    coverage: &Coverage,
-    today: NaiveDate,
-) -> Result<(NaiveDate, NaiveDate), SyncError> {
+fn range(request: &SyncRequest, coverage: &Coverage, today: NaiveDate) -> Result<(NaiveDate, NaiveDate), SyncError> {
     let known = request.scopes.iter().filter_map(|scope| coverage.first_day(&request.account, scope)).min();
     let to = request.to.unwrap_or(today).min(today);
     let default = today.checked_sub_days(Days::new(DEFAULT_LOOK_BACK_DAYS)).unwrap_or(today);
@@ -236,13 +228,16 @@ impl Job<'_> {
         let covered: Vec<(Scope, Span)> = self
             .stretches
             .iter()
-            .flat_map(|stretch| stretch.covered(self.request.settle).into_iter().map(|span| (stretch.scope().clone(), span)))
+            .flat_map(|stretch| {
+                stretch.covered(self.request.settle).into_iter().map(|span| (stretch.scope().clone(), span))
+            })
             .collect();
         let table = match table {
             Some(table) => table,
             None => table.insert(Table::create(&self.store, commit::creation(&self.run)?).await?),
         };
-        commit::commit(&self.store, table, &self.run, &Work { reads: &reads, covered: &covered }, &mut self.report).await
+        commit::commit(&self.store, table, &self.run, &Work { reads: &reads, covered: &covered }, &mut self.report)
+            .await
     }
 
     async fn finish(

@@ -55,9 +55,9 @@ fn vanished(window: &Window, operations: &[Operation<'_>], stored: &StoredRows) 
     }
     let (first, end) = safe_interior(window);
     let received: HashSet<RecordId> = operations.iter().map(|operation| operation.record_id).collect();
-    let gone = stored.iter().filter(|(id, row)| {
-        row.event_time.is_some_and(|time| first <= time && time < end) && !received.contains(id)
-    });
+    let gone = stored
+        .iter()
+        .filter(|(id, row)| row.event_time.is_some_and(|time| first <= time && time < end) && !received.contains(id));
     Some(gone.count() as u64)
 }
 

@@ -50,7 +50,8 @@ fn value(any: AnyValue<'_>) -> Value {
 }
 
 fn date(days: i32) -> Value {
-    let date = NaiveDate::from_ymd_opt(1970, 1, 1).and_then(|epoch| epoch.checked_add_signed(TimeDelta::days(days.into())));
+    let date =
+        NaiveDate::from_ymd_opt(1970, 1, 1).and_then(|epoch| epoch.checked_add_signed(TimeDelta::days(days.into())));
     date.map_or(Value::Null, |date| date.to_string().into())
 }
 

@@ -116,8 +116,7 @@ mod tests {
     fn missing_null_empty_and_other_json_are_four_records() {
         let base = r#""category_type":"c","operation_detail":"d","operator":"o","time":"t""#;
         let variants = ["", r#""action":null,"#, r#""action":"","#, r#""action":"null","#, r#""action":0,"#];
-        let all: HashSet<_> =
-            variants.iter().flat_map(|variant| ids(&[format!("{{{variant}{base}}}")])).collect();
+        let all: HashSet<_> = variants.iter().flat_map(|variant| ids(&[format!("{{{variant}{base}}}")])).collect();
         assert_eq!(all.len(), variants.len());
     }
 

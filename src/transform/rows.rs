@@ -45,9 +45,8 @@ fn rows(
         Arc::new(operations.iter().map(of).collect::<StringArray>())
     };
     let same = |value: &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, count))) };
-    let list = |of: &dyn for<'o> Fn(&'o Operation<'_>) -> &'o [String]| -> ArrayRef {
-        text_list(operations.iter().map(of))
-    };
+    let list =
+        |of: &dyn for<'o> Fn(&'o Operation<'_>) -> &'o [String]| -> ArrayRef { text_list(operations.iter().map(of)) };
     let timestamps = |values: TimestampMicrosecondArray| -> ArrayRef { Arc::new(values.with_timezone("UTC")) };
 
     let columns: Vec<ArrayRef> = vec![
@@ -83,8 +82,7 @@ fn rows(
 }
 
 fn text_list<'o>(lists: impl Iterator<Item = &'o [String]>) -> ArrayRef {
-    let mut builder =
-        ListBuilder::new(StringBuilder::new()).with_field(Field::new("element", DataType::Utf8, true));
+    let mut builder = ListBuilder::new(StringBuilder::new()).with_field(Field::new("element", DataType::Utf8, true));
     for list in lists {
         builder.append_value(list.iter().map(Some));
     }

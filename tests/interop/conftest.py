@@ -1,16 +1,14 @@
 """The tables that the tests look at: one of a generated account, one of records that mean harm."""
 
-from collections import namedtuple
 from functools import cache
 
 import pytest
 
 import hostile
+import more_readers  # noqa: F401 (adds to the readers)
 import phonetrail
 import readers
-
-Synced = namedtuple("Synced", ["account", "reports"])
-Synced.__doc__ = "An account with its table, and what each sync said of itself, in order."
+from phonetrail import Synced
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +17,11 @@ def generated(tmp_path_factory):
     simulation = ["--size", "20000", "--seed", "7", "--from", "2021-12-01", "--to", "2022-12-31"]
     whole = ["--from", "2021-12-01", "--to", "2022-12-31"]
     with phonetrail.account(tmp_path_factory.mktemp("generated"), *simulation) as account:
-        reports = [account.sync("--from", "2021-12-01", "--to", "2022-06-15"), account.sync(*whole), account.sync(*whole)]
+        reports = [
+            account.sync("--from", "2021-12-01", "--to", "2022-06-15"),
+            account.sync(*whole),
+            account.sync(*whole),
+        ]
         yield Synced(account, reports)
 
 

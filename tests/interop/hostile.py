@@ -6,6 +6,7 @@ TIME = "2022-02-03T04:05:06Z"
 
 CATEGORIES = [
     "../../x",
+    "../" * 5 + "x",
     "/etc/passwd",
     "..",
     "a=b",
@@ -30,7 +31,7 @@ CATEGORIES = [
     "__HIVE_DEFAULT_PARTITION__",
     "%2e%2e%2f",
     "a%20b",
-    "a:b*c?d\"e<f>g|h",
+    'a:b*c?d"e<f>g|h',
     "nul\u0000byte",
     "\u202eright to left",
     "CON",
@@ -80,30 +81,31 @@ VALUES = [None, "", " ", 0, -0.0, 1.0, 1.5e300, 2**63, 2**70, True, False, [], [
 TEXTS = [
     "Add Phone Number +1 202 555 0143 to ext. 1001",
     "line one\nline two\r\nline three\ttab",
-    "quote \" backslash \\ slash / comma , semicolon ; pipe |",
+    'quote " backslash \\ slash / comma , semicolon ; pipe |',
     "nul \u0000 bell \u0007 delete \u007f next line \u0085 separator \u2028",
     "combining e\u0301, composed \u00e9, ligature \ufb01, wide \uff21",
     "عربي עברית 漢字 हिन्दी 👩‍👩‍👧‍👦 🇩🇪",
     "\ufeffbyte order mark and \ufffd replacement",
     "';DROP TABLE operation_logs;--",
-    "=HYPERLINK(\"x\")",
+    '=HYPERLINK("x")',
     "long " + "x" * 100_000,
 ]
 
-# JSON that json.dumps does not write.
+# JSON that json.dumps does not write. A %s is a time.
 VERBATIM = [
-    r'{"action":"lone \ud800 high","category_type":"Device","operation_detail":"\udc00","operator":"a\udfffb","time":"%s"}',
+    r'{"action":"lone \ud800 high","category_type":"Device","operation_detail":"\udc00","operator":"\udfff","time":"%s"}',
     r'{"action":"ADD","category_type":"\ud800","operation_detail":"x","operator":"o","time":"%s"}',
     r'{"action":"ADD","category_type":"\ud801","operation_detail":"x","operator":"o","time":"%s"}',
     r'{"action":"ADD","category_type":"Device","operation_detail":"x","operator":"o","time":"\ud800 %s"}',
     r'{"action":"ADD","category_type":"Device","operation_detail":"\u0041\u00e9\ud83d\ude00\/","operator":"o","time":"%s"}',
-    r'{ "time" : "%s" , "operator":"o", "operation_detail":"spaced and turned round","category_type":"Device","action":"ADD" }',
+    r'{ "time" : "%s" , "operator":"o", "operation_detail":"spaced","category_type":"Device", "action":"ADD" }',
     r'{"action":"ADD","category_type":"Device","operation_detail":"x","operator":"o","time":"%s","extra":1.0}',
     r'{"action":"ADD","category_type":"Device","operation_detail":"x","operator":"o","time":"%s","extra":1}',
     r'{"action":"ADD","category_type":"Device","operation_detail":"x","operator":"o","time":"%s","\ud800":"odd key"}',
-    r'{"action":"ADD","action":"DELETE","category_type":"Device","operation_detail":"twice","operator":"o","time":"%s"}',
-    r'{"action":"ADD","category_type":"Device","operation_detail":"deep","operator":"o","time":"%s","extra":' + "[" * 90 + "]" * 90 + "}",
+    r'{"action":"ADD","action":"DELETE","category_type":"Device","operation_detail":"2","operator":"o","time":"%s"}',
+    r'{"action":"ADD","category_type":"Device","operation_detail":"deep","operator":"o","time":"%s","extra":NESTED}',
 ]
+NESTED = "[" * 90 + "]" * 90
 
 
 def lines():
@@ -114,7 +116,7 @@ def lines():
     records += [record(**{field: value}) for field in fields for value in VALUES]
     records += [without(field) for field in [*fields, "time"]]
     records += [record(**{field: text}) for field in fields for text in TEXTS]
-    records += [record(extra=value, **{"": text}) for value, text in zip(VALUES, TEXTS)]
+    records += [record(extra=value, **{"": text}) for value, text in zip(VALUES, TEXTS, strict=False)]
     records += [{}, {"unknown": 1}]
 
     # Twins: some whole, some that differ only in what is no column, some without a readable time. More than a page.
@@ -124,7 +126,7 @@ def lines():
     records += [record(time=7, operation_detail="Half twin", extra=index % 3) for index in range(9)]
 
     texts = [json.dumps(record, ensure_ascii=index % 2 == 0) for index, record in enumerate(records)]
-    return texts + [text.replace("%s", TIME) for text in VERBATIM]
+    return texts + [text.replace("%s", TIME).replace("NESTED", NESTED) for text in VERBATIM]
 
 
 def record(**changed):

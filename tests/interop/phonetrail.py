@@ -19,7 +19,10 @@ NEVER_SETTLED = ["--settle-hours", "1000000"]
 
 @dataclass(frozen=True)
 class Account:
-    """A simulated account that is being served, and the folder that commands on it run in."""
+    """A simulated account that is being served, and the folder that commands on it run in.
+
+    The folder is empty to begin with, and only the destination is to appear in it.
+    """
 
     folder: Path
     environment: dict
@@ -34,29 +37,38 @@ class Account:
     def table(self):
         return self.destination / "operation_logs"
 
-    def sync(self, *arguments, destination=None):
+    def sync(self, *arguments):
         """Runs `phonetrail sync`; gives its report."""
-        destination = destination or self.destination
         limits = ["--plan", "1000/s,1000000/day", *NEVER_SETTLED]
-        command = ["sync", "--destination", str(destination), *limits, "--output", "json", *arguments]
+        command = ["sync", "--destination", str(self.destination), *limits, "--output", "json", *arguments]
         return json.loads(output(*command, folder=self.folder, environment=self.environment))
+
+
+@dataclass(frozen=True)
+class Synced:
+    """An account with its table, and what each step that made the table said of itself, in order."""
+
+    account: Account
+    reports: list
 
 
 @contextlib.contextmanager
 def account(folder, *simulation):
     """Serves a simulated account (options of `phonetrail simulate`) until the block ends."""
-    truth = output("simulate", "--ground-truth", *simulation, folder=folder).splitlines()
+    truth = output("simulate", "--ground-truth", *simulation).split("\n")[:-1]
     command = [BINARY, "simulate", "--output", "json", "--listen", "127.0.0.1:0", "--limits", "off", *simulation]
+    workplace = folder / "workplace"
+    workplace.mkdir()
     with open(folder / "simulate.log", "w") as log:
         server = subprocess.Popen(
-            command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=log, encoding="utf-8"
+            command, cwd=workplace, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=log, encoding="utf-8"
         )
     try:
         said = first_json_object(server.stdout)
         assert said is not None, (folder / "simulate.log").read_text()
         names = ["account_id", "client_id", "client_secret", "base_url", "oauth_url"]
         environment = {f"PHONETRAIL_{name.upper()}": said[name] for name in names}
-        yield Account(folder, environment, truth)
+        yield Account(workplace, environment, truth)
     finally:
         server.send_signal(signal.SIGTERM)
         try:

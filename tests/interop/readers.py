@@ -96,6 +96,7 @@ class DuckDb(Reader):
         settings = {"extension_directory": str(self.extensions), "autoinstall_known_extensions": "false"}
         with duckdb.connect(config=settings) as connection:
             connection.execute("LOAD delta")
+            connection.execute("SET TimeZone = 'UTC'")
             connection.execute(f"CREATE VIEW operation_logs AS SELECT * FROM {self.source.format(destination)}")
             return connection.execute(sql).fetch_arrow_table()
 
@@ -155,7 +156,8 @@ def differences(found, expected):
     texts = []
     for name in expected.column_names:
         if not found[name].equals(expected[name]):
-            pairs = zip(expected["record_id"].to_pylist(), found[name].to_pylist(), expected[name].to_pylist())
+            values = [expected["record_id"].to_pylist(), found[name].to_pylist(), expected[name].to_pylist()]
+            pairs = zip(*values, strict=True)
             texts += [f"{name} of {id}: {this!r}, not {that!r}" for id, this, that in pairs if this != that][:3]
             texts = texts or [f"{name} differs"]
     return texts

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from datetime import timezone
+from datetime import UTC
 from decimal import Decimal
 
 FIELDS = ["action", "category_type", "operation_detail", "operator"]
@@ -22,7 +22,10 @@ def parse(text):
 
 def comparable(value):
     if isinstance(value, Members):
-        return ("object", tuple(sorted(((key, comparable(inner)) for key, inner in value), key=lambda member: member[0])))
+        return (
+            "object",
+            tuple(sorted(((key, comparable(inner)) for key, inner in value), key=lambda member: member[0])),
+        )
     if isinstance(value, list):
         return ("list", tuple(comparable(inner) for inner in value))
     return (type(value).__name__, value)
@@ -37,7 +40,7 @@ def of_row(row):
     """The record that became a row, by the table's promise alone: its JSON, or else the five fields."""
     if row["source_json"] is not None:
         return parse(row["source_json"])
-    time = row["event_time"].astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    time = row["event_time"].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return comparable(Members([*((field, row[field]) for field in FIELDS), ("time", time)]))
 
 

@@ -1,13 +1,13 @@
 """Another writer rewrites the table; phonetrail goes on with it."""
 
 import shutil
-
-import pytest
-from conftest import Synced
 from dataclasses import replace
+
+import ledger
+import pytest
 from deltalake import DeltaTable
+from phonetrail import Synced
 from readers import READERS, canonical, differences
-from test_ledger import chain_faults, read_log
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,6 @@ def test_an_engine_finds_the_same_rows_as_before(engine, generated, rewritten, r
 
 
 def test_the_ledger_goes_on_over_the_other_writers_commit(rewritten):
-    log = read_log(rewritten.account.table)
+    log = ledger.read(rewritten.account.table)
     assert [commit.version for commit in log if commit.entry is None] == [log[-2].version]
-    assert chain_faults(log) == []
+    assert ledger.chain_faults(log) == []

@@ -5,11 +5,11 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.compute as compute
 import pytest
-from readers import READERS, canonical, differences
+from readers import READERS, Reader, canonical, differences
 
 ENGINES = list(READERS)
 OTHERS = [name for name in ENGINES if name != "phonetrail query"]
-WITH_SQL = [name for name in ENGINES if name != "pyarrow, files"]
+WITH_SQL = [name for name, reader in READERS.items() if type(reader).ask is not Reader.ask]
 
 
 @pytest.fixture
@@ -77,12 +77,15 @@ def test_an_engine_selects_partitions_by_number(engine, synced, expected):
 
 @pytest.mark.parametrize("engine", WITH_SQL)
 def test_an_engine_selects_a_day_by_its_time(engine, synced, expected):
-    first, end = "2022-02-03T00:00:00Z", "2022-02-04T00:00:00Z"
-    day = f"event_time >= CAST('{first}' AS TIMESTAMP) AND event_time < CAST('{end}' AS TIMESTAMP)"
-    [found] = READERS[engine].ask(synced.account.destination, f"SELECT COUNT(*) AS n FROM operation_logs WHERE {day}").to_pylist()
+    day = "event_time >= DATE '2022-02-03' AND event_time < DATE '2022-02-04'"
+    [found] = (
+        READERS[engine]
+        .ask(synced.account.destination, f"SELECT COUNT(*) AS rows_all FROM operation_logs WHERE {day}")
+        .to_pylist()
+    )
     dates = [time and str(time.date()) for time in expected["event_time"].to_pylist()]
-    assert found["n"] == dates.count("2022-02-03") > 0
+    assert found["rows_all"] == dates.count("2022-02-03") > 0
 
 
 def partitions(rows):
-    return list(zip(*(rows[name].to_pylist() for name in ("year", "month", "category"))))
+    return list(zip(*(rows[name].to_pylist() for name in ("year", "month", "category")), strict=True))

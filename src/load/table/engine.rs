@@ -14,7 +14,8 @@ use crate::model::file_schema;
 pub(super) type TableEngine = DefaultEngine<TokioMultiThreadExecutor>;
 
 /// The columns whose minimum and maximum the log keeps for every file, as the table's property lists them.
-pub(super) const STATS_COLUMNS: &str = "event_time,account_id,action_kind,operator_id,object_type,object_name,ingested_at";
+pub(super) const STATS_COLUMNS: &str =
+    "event_time,account_id,action_kind,operator_id,object_type,object_name,ingested_at";
 
 /// An engine on the current runtime, which must have several threads.
 pub(super) fn build(store: &Store) -> TableEngine {

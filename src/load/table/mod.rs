@@ -20,8 +20,8 @@ use delta_kernel::{KernelError, Snapshot, SnapshotRef};
 use url::Url;
 
 pub use self::commit::{CommitFile, CommitInfo, CommitOutcome};
-pub(super) use self::engine::file_stats;
 use self::engine::TableEngine;
+pub(super) use self::engine::file_stats;
 pub use self::selection::{MonthRange, Selection};
 use super::{LoadError, Store};
 use crate::model::{PARTITION_COLUMNS, Partition, table_schema};
@@ -150,9 +150,10 @@ impl Table {
 }
 
 fn root_url(store: &Store) -> Result<Url, LoadError> {
-    store.url().join(&format!("{TABLE_DIRECTORY}/")).map_err(|error| {
-        LoadError::table("find", store.url())(KernelError::generic(error.to_string()))
-    })
+    store
+        .url()
+        .join(&format!("{TABLE_DIRECTORY}/"))
+        .map_err(|error| LoadError::table("find", store.url())(KernelError::generic(error.to_string())))
 }
 
 fn live_file(file: ScanFile) -> LiveFile {
