@@ -88,6 +88,34 @@ async fn a_query_prints_a_table_json_or_csv() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn times_compare_with_literals_of_sql() {
+    let account = three_records().await;
+    account.run("sync", &RANGE).await;
+    for condition in [
+        "event_time >= TIMESTAMP '2022-02-03 05:00:00'",
+        "event_time >= '2022-02-03 05:00:00'",
+        "event_time > CAST('2022-02-03T05:00:00' AS TIMESTAMP)",
+        "event_time BETWEEN '2022-02-03 05:00:00' AND '2022-02-04'",
+        "CAST(event_time AS DATE) = DATE '2022-02-03' AND EXTRACT(HOUR FROM event_time) >= 5",
+    ] {
+        let sql = format!("SELECT COUNT(*) AS n FROM operation_logs WHERE {condition}");
+        let answer = account.run("query", &["--output", "csv", &sql]).await;
+        assert_eq!(text(&answer.stdout), "n\n2\n", "{condition}: {}", text(&answer.stderr));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_opens_only_the_partitions_it_needs() {
+    let account = Account::generated(600, "2022-01-01", "2022-03-31").await;
+    account.run("sync", &["--from", "2022-01-01", "--to", "2022-03-31"]).await;
+    std::fs::remove_dir_all(account.path().join("operation_logs/year=2022/month=2")).unwrap();
+    let count =
+        |month: u32| format!("SELECT COUNT(verb) AS n FROM operation_logs WHERE year = 2022 AND month = {month}");
+    assert!(account.run("query", &[&count(3)]).await.status.success());
+    assert!(!account.run("query", &[&count(2)]).await.status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn data_goes_to_standard_output_and_the_log_to_standard_error() {
     let account = three_records().await;
     let done = account.run("sync", &[&RANGE[..], &["--output", "json"]].concat()).await;

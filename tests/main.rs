@@ -1,5 +1,13 @@
 //! phonetrail against the simulated account: a module a behaviour.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that fails says so"
+)]
+
 mod support;
 
 mod cli;

@@ -84,7 +84,7 @@ async fn all_calendars_the_upstream_may_use_give_the_same_rows() {
     for offset in ["+00:00", "-12:00", "+14:00", "+05:30"] {
         for to_inclusive in [true, false] {
             let config = SimulatorConfig::default()
-                .with_generated(generated.clone())
+                .with_generated(generated)
                 .with_day_offset(offset.parse::<FixedOffset>().unwrap())
                 .with_to_inclusive(to_inclusive);
             let account = Account::start(config).await;
@@ -103,7 +103,7 @@ async fn order_paging_and_ends_of_pages_do_not_matter() {
             [(Paging::Snapshot, LastToken::Null, false), (Paging::Live, LastToken::Missing, true)]
         {
             let config = SimulatorConfig::default()
-                .with_generated(generated.clone())
+                .with_generated(generated)
                 .with_order(order)
                 .with_paging(paging)
                 .with_last_token(last_token)

@@ -10,9 +10,9 @@ use clap::Args;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::print;
-#[cfg(feature = "query")]
-use super::output::table;
 use super::progress::Progress;
+#[cfg(feature = "query")]
+use super::rows::table;
 use super::{simulate, sync};
 use crate::extract::{self, Source};
 use crate::load::Destination;

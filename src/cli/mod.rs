@@ -13,6 +13,8 @@ mod settings;
 mod demo;
 #[cfg(feature = "query")]
 mod query;
+#[cfg(feature = "query")]
+mod rows;
 #[cfg(feature = "simulator")]
 mod simulate;
 mod status;

@@ -4,9 +4,12 @@ use clap::Args;
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::output::{RowFormat, print_rows};
+use super::rows::{RowFormat, print_rows};
 use super::settings::DestinationArgs;
 use crate::query::{self, QueryError};
+
+const SQL_HINT: &str = "The table is `operation_logs`, the README lists its columns, and a time is written \
+                        '2022-02-03 05:00:00' (UTC).";
 
 #[derive(Args, Debug)]
 pub(super) struct QueryArgs {

@@ -156,7 +156,7 @@ mod tests {
         fn coverage_equals_a_table_of_days(reads in prop::collection::vec((0u64..40, 0u64..12, 0i64..5, any::<bool>()), 0..20)) {
             let account = AccountId::new("a");
             let mut coverage = Coverage::default();
-            let mut days = vec![DayState::Missing; 60];
+            let mut days = [DayState::Missing; 60];
             for (from, length, read, is_final) in reads {
                 coverage.add(&account, &Scope::All, span(from, from + length, read, is_final));
                 for cell in &mut days[from as usize..=(from + length) as usize] {

@@ -38,8 +38,9 @@ fn value(any: AnyValue<'_>) -> Value {
         AnyValue::Float32(number) => f64::from(number).into(),
         AnyValue::Float64(number) => number.into(),
         AnyValue::Date(days) => date(days),
-        AnyValue::Datetime(since_epoch, unit, zone) => instant(since_epoch, unit, zone.is_some()),
-        AnyValue::DatetimeOwned(since_epoch, unit, zone) => instant(since_epoch, unit, zone.is_some()),
+        AnyValue::Datetime(since_epoch, unit, _) | AnyValue::DatetimeOwned(since_epoch, unit, _) => {
+            instant(since_epoch, unit)
+        }
         AnyValue::List(series) => values(&series).into(),
         AnyValue::Struct(..) | AnyValue::StructOwned(_) => record(&any),
         other => match other.extract::<i64>().filter(|_| other.is_integer()) {
@@ -55,18 +56,13 @@ fn date(days: i32) -> Value {
     date.map_or(Value::Null, |date| date.to_string().into())
 }
 
-fn instant(since_epoch: i64, unit: TimeUnit, in_utc: bool) -> Value {
+fn instant(since_epoch: i64, unit: TimeUnit) -> Value {
     let time: Option<DateTime<Utc>> = match unit {
         TimeUnit::Nanoseconds => Some(DateTime::from_timestamp_nanos(since_epoch)),
         TimeUnit::Microseconds => DateTime::from_timestamp_micros(since_epoch),
         TimeUnit::Milliseconds => DateTime::from_timestamp_millis(since_epoch),
     };
-    let text = time.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true));
-    match text {
-        Some(text) if in_utc => text.into(),
-        Some(text) => text.trim_end_matches('Z').into(),
-        None => Value::Null,
-    }
+    time.map_or(Value::Null, |time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true).into())
 }
 
 fn record(any: &AnyValue<'_>) -> Value {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use polars::prelude::{
     DataType, Field, HiveOptions, IntoLazy, LazyFrame, PlRefPath, PolarsError, ScanArgsParquet, Schema, SchemaRef,
-    TimeUnit, TimeZone,
+    TimeUnit,
 };
 use polars::sql::SQLContext;
 
@@ -42,11 +42,14 @@ pub enum QueryError {
 
 impl From<PolarsError> for QueryError {
     fn from(error: PolarsError) -> Self {
-        Self::Sql(error.to_string())
+        // What follows is the plan, with every file's path.
+        let text = error.to_string();
+        let end = text.find("Resolved plan until failure").unwrap_or(text.len());
+        Self::Sql(text[..end].trim().to_owned())
     }
 }
 
-/// Answers `sql` over the newest version of the table at `destination`. The table's name is [`TABLE_NAME`]; files of
+/// Answers `sql` over the newest version of the table at `destination`. All times are UTC, and without a zone. The table's name is [`TABLE_NAME`]; files of
 /// partitions that the query rules out are not opened.
 pub async fn query(destination: &Destination, sql: &str) -> Result<Answer, QueryError> {
     let store = Store::open(destination)?;
@@ -93,7 +96,8 @@ fn schema(wanted: impl Fn(&Column) -> bool) -> SchemaRef {
 fn data_type(kind: ColumnKind) -> DataType {
     match kind {
         ColumnKind::Text => DataType::String,
-        ColumnKind::Timestamp => DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)),
+        // UTC without saying so: SQL's timestamp literals have no zone, and would not compare with a column that has one.
+        ColumnKind::Timestamp => DataType::Datetime(TimeUnit::Microseconds, None),
         ColumnKind::Int => DataType::Int32,
         ColumnKind::TextList => DataType::List(Box::new(DataType::String)),
         ColumnKind::ChangeList => {

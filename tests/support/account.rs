@@ -13,43 +13,43 @@ use phonetrail::simulator::{self, AccountRecord, GeneratorConfig, RunningSimulat
 use tempfile::TempDir;
 
 /// A day from its text.
-pub fn day(text: &str) -> NaiveDate {
+pub(crate) fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
-pub struct Account {
-    pub simulator: RunningSimulator,
+pub(crate) struct Account {
+    pub(crate) simulator: RunningSimulator,
     directory: TempDir,
 }
 
 impl Account {
-    pub async fn start(config: SimulatorConfig) -> Self {
+    pub(crate) async fn start(config: SimulatorConfig) -> Self {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let simulator = simulator::serve(config, address).await.unwrap();
         Self { simulator, directory: tempfile::tempdir().unwrap() }
     }
 
     /// An account of `records` invented records.
-    pub async fn generated(records: usize, from: &str, to: &str) -> Self {
+    pub(crate) async fn generated(records: usize, from: &str, to: &str) -> Self {
         let generated = GeneratorConfig { seed: 11, records, from: day(from), to: day(to) };
         Self::start(SimulatorConfig::default().with_generated(generated)).await
     }
 
     /// An account of the given JSON texts, each at its instant.
-    pub async fn holding(records: impl IntoIterator<Item = (String, &str)>) -> Self {
+    pub(crate) async fn holding(records: impl IntoIterator<Item = (String, &str)>) -> Self {
         Self::start(SimulatorConfig::default().with_records(placed(records))).await
     }
 
     /// The destination's directory.
-    pub fn path(&self) -> std::path::PathBuf {
+    pub(crate) fn path(&self) -> std::path::PathBuf {
         self.directory.path().join("trail")
     }
 
-    pub fn destination(&self) -> Destination {
+    pub(crate) fn destination(&self) -> Destination {
         self.path().to_str().unwrap().parse().unwrap()
     }
 
-    pub fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         Settings {
             base_url: self.simulator.base_url(),
             oauth_url: self.simulator.oauth_url(),
@@ -59,11 +59,11 @@ impl Account {
         }
     }
 
-    pub fn source(&self) -> Source {
+    pub(crate) fn source(&self) -> Source {
         self.source_with(self.settings())
     }
 
-    pub fn source_with(&self, settings: Settings) -> Source {
+    pub(crate) fn source_with(&self, settings: Settings) -> Source {
         let simulator::Credentials { account_id, client_id, client_secret } =
             self.simulator.config().credentials.clone();
         let credentials = Credentials::ServerToServer {
@@ -74,18 +74,18 @@ impl Account {
         Source::try_new(credentials, settings).unwrap()
     }
 
-    pub fn request(&self) -> SyncRequest {
+    pub(crate) fn request(&self) -> SyncRequest {
         SyncRequest::new(AccountId::new(simulator::Credentials::ACCOUNT_ID))
     }
 
     /// Syncs the days `from..=to`.
-    pub async fn sync(&self, from: &str, to: &str) -> Result<SyncReport, SyncError> {
+    pub(crate) async fn sync(&self, from: &str, to: &str) -> Result<SyncReport, SyncError> {
         let request = SyncRequest { from: Some(day(from)), to: Some(day(to)), ..self.request() };
         pipeline::sync(&self.source(), &self.destination(), &request).await
     }
 
     /// The real program, pointed at this account.
-    pub fn command(&self, subcommand: &str) -> Command {
+    pub(crate) fn command(&self, subcommand: &str) -> Command {
         let mut command = phonetrail();
         let simulator::Credentials { account_id, client_id, client_secret } = &self.simulator.config().credentials;
         command
@@ -101,25 +101,25 @@ impl Account {
     }
 
     /// Runs the real program to its end, off the runtime's threads: the simulator needs them.
-    pub async fn run(&self, subcommand: &str, arguments: &[&str]) -> Output {
+    pub(crate) async fn run(&self, subcommand: &str, arguments: &[&str]) -> Output {
         let mut command = self.command(subcommand);
         command.args(arguments);
         output(command).await
     }
 
     /// What the account holds, as canonical JSON, sorted.
-    pub fn truth(&self) -> Vec<String> {
+    pub(crate) fn truth(&self) -> Vec<String> {
         super::multiset(self.simulator.ground_truth().texts().map(|text| std::str::from_utf8(text).unwrap()))
     }
 }
 
 /// Runs `command` to its end, off the runtime's threads.
-pub async fn output(mut command: Command) -> Output {
+pub(crate) async fn output(mut command: Command) -> Output {
     tokio::task::spawn_blocking(move || command.stdin(Stdio::null()).output().unwrap()).await.unwrap()
 }
 
 /// The real program, with nothing of this environment's settings.
-pub fn phonetrail() -> Command {
+pub(crate) fn phonetrail() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phonetrail"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PHONETRAIL_")) {
         command.env_remove(name);
@@ -129,7 +129,7 @@ pub fn phonetrail() -> Command {
 }
 
 /// Records from JSON texts, each at its instant.
-pub fn placed(records: impl IntoIterator<Item = (String, impl AsRef<str>)>) -> Vec<AccountRecord> {
+pub(crate) fn placed(records: impl IntoIterator<Item = (String, impl AsRef<str>)>) -> Vec<AccountRecord> {
     let record = |(text, at): (String, _)| {
         let at: DateTime<Utc> = AsRef::<str>::as_ref(&at).parse().unwrap();
         AccountRecord::new(text, at)
@@ -138,7 +138,7 @@ pub fn placed(records: impl IntoIterator<Item = (String, impl AsRef<str>)>) -> V
 }
 
 /// Every file below `directory`, with its bytes, by path.
-pub fn snapshot(directory: &Path) -> std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> {
+pub(crate) fn snapshot(directory: &Path) -> std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> {
     let mut files = std::collections::BTreeMap::new();
     let mut open = vec![directory.to_path_buf()];
     while let Some(directory) = open.pop() {

@@ -3,5 +3,5 @@
 mod account;
 mod table;
 
-pub use account::{Account, day, output, phonetrail, placed, snapshot};
-pub use table::{Row, canonical, multiset, rows};
+pub(crate) use account::{Account, day, output, phonetrail, placed, snapshot};
+pub(crate) use table::{Row, canonical, multiset, rows};

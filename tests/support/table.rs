@@ -13,19 +13,19 @@ use serde_json::Value;
 
 /// A row, as far as most tests look at it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Row {
-    pub record_id: String,
-    pub event_time: Option<i64>,
+pub(crate) struct Row {
+    pub(crate) record_id: String,
+    pub(crate) event_time: Option<i64>,
     /// `year=.../month=.../category=...`
-    pub partition: String,
+    pub(crate) partition: String,
     /// Canonical JSON of the record.
-    pub record: String,
+    pub(crate) record: String,
     /// Where the row lies.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
 }
 
 /// All rows below `destination`, in no order.
-pub fn rows(destination: &Path) -> Vec<Row> {
+pub(crate) fn rows(destination: &Path) -> Vec<Row> {
     let table = destination.join("operation_logs");
     let mut rows = Vec::new();
     for file in parquet_files(&table) {
@@ -65,7 +65,7 @@ fn parquet_files(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// JSON with its keys sorted; a text that is no Unicode JSON stays as it is.
-pub fn canonical(json: &str) -> String {
+pub(crate) fn canonical(json: &str) -> String {
     fn sorted(value: Value) -> Value {
         match value {
             Value::Object(members) => {
@@ -81,7 +81,7 @@ pub fn canonical(json: &str) -> String {
 }
 
 /// Canonical JSON texts, sorted: equal multisets give equal lists.
-pub fn multiset<'a>(records: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub(crate) fn multiset<'a>(records: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut records: Vec<String> = records.map(canonical).collect();
     records.sort();
     records
