@@ -66,3 +66,12 @@ fn the_ledger_schema_accepts_the_first_entry_ever_written() {
     gapped.as_object_mut().unwrap().remove("previous");
     assert!(!validator.is_valid(&gapped));
 }
+
+#[test]
+fn the_readme_lists_every_column_with_its_comment() {
+    let readme = include_str!("../README.md");
+    for column in COLUMNS {
+        let row = readme.lines().find(|line| line.starts_with(&format!("| `{}` |", column.name)));
+        assert!(row.is_some_and(|row| row.contains(column.comment)), "{} is not in the README as it is", column.name);
+    }
+}

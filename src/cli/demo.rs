@@ -58,7 +58,8 @@ pub(super) async fn run(args: DemoArgs) -> Result<Exit, Failure> {
         .ok_or_else(|| failure(&DemoError::Destination(folder.clone())))?;
     let today = Utc::now().date_naive();
     let from = today.checked_sub_days(Days::new(DAYS)).unwrap_or(today);
-    let simulator = serve(from, today).await?;
+    // Today is not over: its later records would lie in the future.
+    let simulator = serve(from, today.pred_opt().unwrap_or(today)).await?;
 
     print(&format!(
         "A simulated account with {} records since {from} answers at {}\n\n1. The first sync reads them all:\n",

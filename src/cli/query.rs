@@ -34,9 +34,7 @@ pub(super) async fn run(args: QueryArgs) -> Result<Exit, Failure> {
 pub(super) fn failure(error: QueryError) -> Failure {
     match error {
         QueryError::Load(error) => error.into(),
-        QueryError::Sql(_) => {
-            Failure::new(Exit::Usage, &error, "The table is `operation_logs`; the README lists its columns.")
-        }
+        QueryError::Sql(_) => Failure::new(Exit::Usage, &error, SQL_HINT),
         error => Failure::new(Exit::Destination, &error, ""),
     }
 }

@@ -6,6 +6,8 @@ mod answer;
 
 use std::sync::Arc;
 
+/// The polars that frames come from.
+pub use polars;
 use polars::prelude::{
     DataType, Field, HiveOptions, IntoLazy, LazyFrame, PlRefPath, PolarsError, ScanArgsParquet, Schema, SchemaRef,
     TimeUnit,
@@ -49,20 +51,24 @@ impl From<PolarsError> for QueryError {
     }
 }
 
-/// Answers `sql` over the newest version of the table at `destination`. All times are UTC, and without a zone. The table's name is [`TABLE_NAME`]; files of
-/// partitions that the query rules out are not opened.
-pub async fn query(destination: &Destination, sql: &str) -> Result<Answer, QueryError> {
+/// The newest version of the table at `destination` as a lazy frame, partition columns included. All times are UTC, and
+/// without a zone. Files of partitions that a filter rules out are not opened.
+pub async fn frame(destination: &Destination) -> Result<LazyFrame, QueryError> {
     let store = Store::open(destination)?;
     let no_table = || QueryError::NoTable { destination: destination.to_string() };
     let table = Table::open(&store).await?.ok_or_else(no_table)?;
     let root = store.directory().join(TABLE_DIRECTORY).to_string_lossy().into_owned();
     let files = table.files(&Selection::All).await?;
-    let sql = sql.to_owned();
+    Ok(scan(&root, &files)?)
+}
+
+/// Answers `sql` over [`frame`], under the name [`TABLE_NAME`].
+pub async fn query(destination: &Destination, sql: &str) -> Result<Answer, QueryError> {
+    let (frame, sql) = (frame(destination).await?, sql.to_owned());
     tokio::task::spawn_blocking(move || {
         let mut context = SQLContext::new();
-        context.register(TABLE_NAME, scan(&root, &files)?);
-        let frame = context.execute(&sql)?.collect()?;
-        Ok(Answer::from(&frame))
+        context.register(TABLE_NAME, frame);
+        Ok(Answer::from(&context.execute(&sql)?.collect()?))
     })
     .await?
 }
