@@ -15,6 +15,7 @@ mod crash;
 mod failures;
 mod hostile;
 mod ledger;
+mod limits;
 mod samples;
 mod schemas;
 mod sync;

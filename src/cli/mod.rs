@@ -4,6 +4,7 @@
 
 mod exit;
 mod failure;
+mod interrupt;
 mod logging;
 mod output;
 mod progress;

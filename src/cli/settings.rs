@@ -51,6 +51,14 @@ pub(super) struct UpstreamArgs {
     #[arg(long, value_name = "URL")]
     oauth_url: Option<String>,
 
+    /// Requests of the day to leave to other apps of the account [env: PHONETRAIL_RESERVE] [default: 0]
+    #[arg(long, value_name = "COUNT")]
+    reserve: Option<u32>,
+
+    /// Stop after this many requests, with whole windows kept [env: PHONETRAIL_MAX_REQUESTS] [default: no limit]
+    #[arg(long, value_name = "COUNT")]
+    max_requests: Option<u64>,
+
     /// Records per page, 1 to 300 [env: PHONETRAIL_PAGE_SIZE] [default: 300]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=300))]
     page_size: Option<u16>,
@@ -77,6 +85,8 @@ struct Layer {
     base_url: Option<String>,
     oauth_url: Option<String>,
     plan: Option<Plan>,
+    reserve: Option<u32>,
+    max_requests: Option<u64>,
     page_size: Option<u16>,
     date_format: Option<DateFormat>,
     settle_hours: Option<u32>,
@@ -166,6 +176,8 @@ impl Layers {
             base_url: first([args.base_url.clone(), environment.base_url, file.base_url], defaults.base_url),
             oauth_url: first([args.oauth_url.clone(), environment.oauth_url, file.oauth_url], defaults.oauth_url),
             plan: first([args.plan, environment.plan, file.plan], defaults.plan),
+            reserve: first([args.reserve, environment.reserve, file.reserve], defaults.reserve),
+            max_requests: args.max_requests.or(environment.max_requests).or(file.max_requests),
             page_size: first([args.page_size, environment.page_size, file.page_size], defaults.page_size),
             date_format: first([args.date_format, environment.date_format, file.date_format], defaults.date_format),
             observer,
@@ -188,6 +200,8 @@ impl Layer {
             base_url: variable("PHONETRAIL_BASE_URL")?,
             oauth_url: variable("PHONETRAIL_OAUTH_URL")?,
             plan: variable("PHONETRAIL_PLAN")?,
+            reserve: variable("PHONETRAIL_RESERVE")?,
+            max_requests: variable("PHONETRAIL_MAX_REQUESTS")?,
             page_size: variable("PHONETRAIL_PAGE_SIZE")?,
             date_format: text("PHONETRAIL_DATE_FORMAT")?
                 .map(|text| date_format(&text))

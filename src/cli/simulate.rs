@@ -8,10 +8,10 @@ use std::time::Duration;
 use chrono::{Days, FixedOffset, NaiveDate, Utc};
 use clap::{ArgAction, Args};
 use serde_json::json;
-use tokio::signal;
 
 use super::exit::Exit;
 use super::failure::Failure;
+use super::interrupt;
 use super::output::{SummaryFormat, print, print_json};
 use crate::simulator::{
     self, Credentials, GeneratorConfig, LastToken, Latency, LongRange, MonthLength, Paging, RateLimits, RecordOrder,
@@ -131,7 +131,7 @@ pub(super) async fn run(args: SimulateArgs) -> Result<Exit, Failure> {
     }
 
     announce(&simulator, args.output)?;
-    until_told_to_stop().await;
+    interrupt::told_to_stop().await;
     let stats = simulator.stats();
     simulator.shutdown().await;
     match args.output {
@@ -201,21 +201,6 @@ fn announce(simulator: &RunningSimulator, output: SummaryFormat) -> Result<(), F
              # Ctrl-C stops it.\n",
             simulator.ground_truth().len(),
         )),
-    }
-}
-
-async fn until_told_to_stop() {
-    #[cfg(unix)]
-    if let Ok(mut terminated) = signal::unix::signal(signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            _ = signal::ctrl_c() => {}
-            _ = terminated.recv() => {}
-        }
-        return;
-    }
-    // Without a way to be told, it ends with its process.
-    if signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 

@@ -5,6 +5,7 @@ use clap::Args;
 
 use super::exit::Exit;
 use super::failure::Failure;
+use super::interrupt;
 use super::output::{SummaryFormat, print, print_json};
 use super::progress::Progress;
 use super::settings::{DestinationArgs, UpstreamArgs};
@@ -37,6 +38,11 @@ pub(super) struct SyncArgs {
     upstream: UpstreamArgs,
 }
 
+/// Why a run stopped that nothing else stopped.
+#[derive(Debug, thiserror::Error)]
+#[error("told to stop; what was read whole is committed")]
+struct Interrupted;
+
 pub(super) async fn run(args: SyncArgs) -> Result<Exit, Failure> {
     let (destination, layers) = args.destination.resolve()?;
     let progress = Progress::start();
@@ -53,6 +59,7 @@ pub(super) async fn run(args: SyncArgs) -> Result<Exit, Failure> {
         request.scopes.dedup();
     }
 
+    interrupt::cancels(&request.stop);
     let report = pipeline::sync(&source, &destination, &request).await;
     progress.finish();
     let report = report?;
@@ -61,8 +68,9 @@ pub(super) async fn run(args: SyncArgs) -> Result<Exit, Failure> {
         SummaryFormat::Json => print_json(&report)?,
     }
     Ok(match (&report.stopped, &report.failure) {
+        (None, _) => Exit::Done,
         (Some(stop), Some(error)) => Failure::new(Exit::from(stop), error, error.hint()).report(),
-        _ => Exit::Done,
+        (Some(stop), None) => Failure::new(Exit::from(stop), &Interrupted, "Run again to go on.").report(),
     })
 }
 

@@ -63,6 +63,9 @@ pub enum ExtractError {
         /// When requests are permitted again.
         resume_at: DateTime<Utc>,
     },
+    /// The run has made as many requests as it was allowed.
+    #[error("the run's own request limit is reached")]
+    RunLimit,
     /// No reading of the window could be proved whole.
     #[error("no stable reading of window {window} in {reads} reads")]
     Unstable {
@@ -124,6 +127,7 @@ impl ExtractError {
             Self::Refused { .. } => ErrorKind::Refused,
             Self::Unavailable { .. } | Self::TooManyFailures { .. } => ErrorKind::Unavailable,
             Self::DailyLimit { .. } => ErrorKind::DailyLimit,
+            Self::RunLimit => ErrorKind::RunLimit,
             Self::Unstable { .. } | Self::Clamped { .. } => ErrorKind::Unstable,
             Self::Rejected { .. } => ErrorKind::Rejected,
             Self::InsecureUrl { .. } | Self::InvalidSetting { .. } | Self::Setup { .. } => ErrorKind::Configuration,
@@ -137,6 +141,7 @@ impl ExtractError {
             Self::Unavailable { .. } => "Check the network and the upstream's status page, then run again.",
             Self::TooManyFailures { .. } => "Wait until the upstream has recovered, then run again.",
             Self::DailyLimit { .. } => "Run again at the time given; what is whole so far is kept.",
+            Self::RunLimit => "Run again to go on; what is whole so far is kept.",
             Self::Unstable { .. } => "Run again when the phone system is being changed less.",
             Self::Clamped { .. } => "Ask for later days only: the upstream keeps a limited time.",
             Self::Rejected { .. } => "Check the days, the category and the base URL.",
@@ -148,7 +153,7 @@ impl ExtractError {
     /// Whether every other window would fail in the same way, so that none should be started.
     pub fn is_fatal(&self) -> bool {
         match self.kind() {
-            ErrorKind::Refused | ErrorKind::DailyLimit | ErrorKind::Configuration => true,
+            ErrorKind::Refused | ErrorKind::DailyLimit | ErrorKind::RunLimit | ErrorKind::Configuration => true,
             ErrorKind::Unavailable => {
                 matches!(self, Self::TooManyFailures { .. } | Self::Unavailable { asked: Asked::AccessToken, .. })
             }
@@ -167,6 +172,8 @@ pub enum ErrorKind {
     Unavailable,
     /// Run again after the time given.
     DailyLimit,
+    /// Run again.
+    RunLimit,
     /// The data disagree: run again, and look into it if it stays.
     Unstable,
     /// Ask for something else.

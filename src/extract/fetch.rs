@@ -67,7 +67,7 @@ impl Fetcher {
         let authority = Authority::try_new(credentials, &settings)?;
         Ok(Self {
             client: Client::try_new(&settings, authority.is_local())?,
-            limiter: Limiter::new(settings.plan, settings.used_today, settings.retries.throttle_pause),
+            limiter: Limiter::new(&settings),
             counters: Counters::default(),
             authority,
             settings,

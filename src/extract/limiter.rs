@@ -14,7 +14,8 @@ use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
 use super::error::ExtractError;
-use super::quota::{DailyQuota, DayCount, Plan};
+use super::quota::{DailyQuota, DayCount, Plan, Spent};
+use super::settings::Settings;
 
 /// How long a pause grows when throttling does not end.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -30,12 +31,13 @@ pub(super) struct Limiter {
 }
 
 impl Limiter {
-    pub(super) fn new(plan: Plan, used_today: Option<DayCount>, first_pause: Duration) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let Settings { plan, reserve, max_requests, used_today, .. } = *settings;
         Self {
             pacer: Pacer::new(plan, MonotonicClock),
-            quota: Mutex::new(DailyQuota::new(plan, used_today, Utc::now())),
+            quota: Mutex::new(DailyQuota::new(plan, reserve, max_requests, used_today, Utc::now())),
             pause: Mutex::new(Pause::none()),
-            first_pause,
+            first_pause: settings.retries.throttle_pause,
             gate: tokio::sync::Mutex::new(false),
         }
     }
@@ -45,7 +47,7 @@ impl Limiter {
     pub(super) async fn permit(&self) -> Result<Permit<'_>, ExtractError> {
         let turn = self.gate.lock().await;
         loop {
-            lock(&self.quota).check(Utc::now()).map_err(|resume_at| ExtractError::DailyLimit { resume_at })?;
+            lock(&self.quota).check(Utc::now())?;
             let until = lock(&self.pause).until;
             if until > Instant::now() {
                 tokio::time::sleep_until(until).await;
@@ -55,7 +57,7 @@ impl Limiter {
                 break;
             }
         }
-        lock(&self.quota).take(Utc::now()).map_err(|resume_at| ExtractError::DailyLimit { resume_at })?;
+        lock(&self.quota).take(Utc::now())?;
         Ok(Permit { limiter: self, first: (!*turn).then_some(turn) })
     }
 
@@ -89,9 +91,23 @@ impl Limiter {
         lock(&self.quota).correct(used, Utc::now());
     }
 
+    /// Earlier runs made these requests.
+    pub(super) fn add_earlier(&self, earlier: DayCount) {
+        lock(&self.quota).add_earlier(earlier, Utc::now());
+    }
+
     /// The requests of this UTC day.
     pub(super) fn today(&self) -> DayCount {
         lock(&self.quota).count(Utc::now())
+    }
+}
+
+impl From<Spent> for ExtractError {
+    fn from(spent: Spent) -> Self {
+        match spent {
+            Spent::Day(resume_at) => Self::DailyLimit { resume_at },
+            Spent::Run => Self::RunLimit,
+        }
     }
 }
 
@@ -176,6 +192,7 @@ impl<C: Clock + Clone> Pacer<C> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::Retries;
     use governor::clock::FakeRelativeClock;
 
     use super::*;
@@ -225,9 +242,14 @@ mod tests {
         }
     }
 
+    fn limiter(plan: &str, throttle_pause: Duration) -> Limiter {
+        let retries = Retries { throttle_pause, ..Retries::default() };
+        Limiter::new(&Settings { plan: plan.parse().unwrap(), retries, ..Settings::default() })
+    }
+
     #[tokio::test]
     async fn requests_throttled_together_are_one_reason_to_pause() {
-        let limiter = Limiter::new(Plan::PRO, None, Duration::from_millis(20));
+        let limiter = limiter("pro", Duration::from_millis(20));
         let sent_at = Instant::now();
         (0..16).for_each(|_| limiter.throttle(sent_at, None));
         assert_eq!(lock(&limiter.pause).length, Duration::from_millis(20));
@@ -244,7 +266,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_request_goes_alone_until_it_is_answered() {
-        let limiter = Limiter::new("50/s,100/day".parse().unwrap(), None, Duration::ZERO);
+        let limiter = limiter("50/s,100/day", Duration::ZERO);
         let first = limiter.permit().await.unwrap();
         assert!(tokio::time::timeout(Duration::from_millis(60), limiter.permit()).await.is_err());
         let answered = Instant::now();
@@ -256,7 +278,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_a_day_that_is_used_up() {
-        let limiter = Limiter::new("1/s,1/day".parse().unwrap(), None, Duration::from_secs(60));
+        let limiter = limiter("1/s,1/day", Duration::from_secs(60));
         drop(limiter.permit().await.unwrap());
         limiter.throttle(Instant::now(), None);
         let began = Instant::now();

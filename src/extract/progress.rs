@@ -11,6 +11,11 @@ use crate::model::Window;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// A run begins to read this many windows.
+    Planned {
+        /// How many.
+        windows: usize,
+    },
     /// A page was received. It may yet be read again.
     Page {
         /// The window it belongs to.

@@ -98,34 +98,65 @@ pub struct DayCount {
     pub requests: u32,
 }
 
-/// The daily limit, spent one request at a time. It starts anew at midnight UTC, as the upstream's does.
+/// Why no further request may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spent {
+    /// The day's requests are used up until then.
+    Day(DateTime<Utc>),
+    /// The run's own are.
+    Run,
+}
+
+/// The daily limit and the run's own, spent one request at a time. The daily one starts anew at midnight UTC, as the
+/// upstream's does.
 #[derive(Debug)]
 pub(super) struct DailyQuota {
     limit: u32,
+    left_of_run: Option<u64>,
     count: DayCount,
     exhausted_until: Option<DateTime<Utc>>,
 }
 
 impl DailyQuota {
-    pub(super) fn new(plan: Plan, used: Option<DayCount>, now: DateTime<Utc>) -> Self {
+    /// A quota of `plan`'s day less `reserve`, of which `used` is gone, and of `per_run` requests for this run.
+    pub(super) fn new(
+        plan: Plan,
+        reserve: u32,
+        per_run: Option<u64>,
+        used: Option<DayCount>,
+        now: DateTime<Utc>,
+    ) -> Self {
         let count = used.unwrap_or(DayCount { day: now.date_naive(), requests: 0 });
-        let mut quota = Self { limit: plan.per_day.get(), count, exhausted_until: None };
+        let limit = plan.per_day.get().saturating_sub(reserve);
+        let mut quota = Self { limit, left_of_run: per_run, count, exhausted_until: None };
         quota.turn_the_day(now);
         quota
     }
 
-    /// Fails, with the time from which on it may succeed, when nothing is left.
-    pub(super) fn check(&mut self, now: DateTime<Utc>) -> Result<(), DateTime<Utc>> {
+    /// Earlier runs made these requests, which are not counted here yet.
+    pub(super) fn add_earlier(&mut self, earlier: DayCount, now: DateTime<Utc>) {
         self.turn_the_day(now);
-        if let Some(until) = self.exhausted_until.filter(|until| *until > now) {
-            return Err(until);
+        if earlier.day == self.count.day {
+            self.count.requests = self.count.requests.saturating_add(earlier.requests);
         }
-        if self.count.requests >= self.limit { Err(next_midnight(self.count.day)) } else { Ok(()) }
     }
 
-    pub(super) fn take(&mut self, now: DateTime<Utc>) -> Result<(), DateTime<Utc>> {
+    /// Fails when nothing is left.
+    pub(super) fn check(&mut self, now: DateTime<Utc>) -> Result<(), Spent> {
+        self.turn_the_day(now);
+        if let Some(until) = self.exhausted_until.filter(|until| *until > now) {
+            return Err(Spent::Day(until));
+        }
+        if self.left_of_run == Some(0) {
+            return Err(Spent::Run);
+        }
+        if self.count.requests >= self.limit { Err(Spent::Day(next_midnight(self.count.day))) } else { Ok(()) }
+    }
+
+    pub(super) fn take(&mut self, now: DateTime<Utc>) -> Result<(), Spent> {
         self.check(now)?;
         self.count.requests += 1;
+        self.left_of_run = self.left_of_run.map(|left| left - 1);
         Ok(())
     }
 
@@ -182,9 +213,9 @@ mod tests {
     fn the_count_of_earlier_runs_is_continued_until_midnight() {
         let plan = "1/s,3/day".parse().unwrap();
         let used = DayCount { day: "2022-02-01".parse().unwrap(), requests: 2 };
-        let mut quota = DailyQuota::new(plan, Some(used), at("2022-02-01T23:00:00Z"));
+        let mut quota = DailyQuota::new(plan, 0, None, Some(used), at("2022-02-01T23:00:00Z"));
         assert_eq!(quota.take(at("2022-02-01T23:00:00Z")), Ok(()));
-        assert_eq!(quota.take(at("2022-02-01T23:59:59Z")), Err(at("2022-02-02T00:00:00Z")));
+        assert_eq!(quota.take(at("2022-02-01T23:59:59Z")), Err(Spent::Day(at("2022-02-02T00:00:00Z"))));
         assert_eq!(quota.take(at("2022-02-02T00:00:00Z")), Ok(()));
         assert_eq!(quota.count(at("2022-02-02T00:00:00Z")).requests, 1);
     }
@@ -192,21 +223,34 @@ mod tests {
     #[test]
     fn the_count_of_another_day_is_not_continued() {
         let used = DayCount { day: "2022-01-31".parse().unwrap(), requests: 15_000 };
-        let mut quota = DailyQuota::new(Plan::PRO, Some(used), at("2022-02-01T00:00:00Z"));
+        let mut quota = DailyQuota::new(Plan::PRO, 0, None, Some(used), at("2022-02-01T00:00:00Z"));
         assert_eq!(quota.take(at("2022-02-01T00:00:00Z")), Ok(()));
+    }
+
+    #[test]
+    fn a_reserve_is_left_to_others_and_a_run_keeps_to_its_own_limit() {
+        let now = at("2022-02-01T10:00:00Z");
+        let mut quota = DailyQuota::new("1/s,5/day".parse().unwrap(), 2, None, None, now);
+        quota.add_earlier(DayCount { day: now.date_naive(), requests: 2 }, now);
+        assert_eq!(quota.take(now), Ok(()));
+        assert_eq!(quota.take(now), Err(Spent::Day(at("2022-02-02T00:00:00Z"))));
+
+        let mut quota = DailyQuota::new(Plan::PRO, 0, Some(1), None, now);
+        assert_eq!(quota.take(now), Ok(()));
+        assert_eq!(quota.take(at("2022-02-02T10:00:00Z")), Err(Spent::Run));
     }
 
     #[test]
     fn what_the_upstream_says_goes_before_our_own_count() {
         let now = at("2022-02-01T10:00:00Z");
-        let mut quota = DailyQuota::new(Plan::PRO, None, now);
+        let mut quota = DailyQuota::new(Plan::PRO, 0, None, None, now);
         quota.correct(14_999, now);
         assert_eq!(quota.take(now), Ok(()));
-        assert_eq!(quota.take(now), Err(at("2022-02-02T00:00:00Z")));
+        assert_eq!(quota.take(now), Err(Spent::Day(at("2022-02-02T00:00:00Z"))));
 
-        let mut quota = DailyQuota::new(Plan::PRO, None, now);
+        let mut quota = DailyQuota::new(Plan::PRO, 0, None, None, now);
         quota.exhaust(at("2022-02-01T12:00:00Z"));
-        assert_eq!(quota.take(now), Err(at("2022-02-01T12:00:00Z")));
+        assert_eq!(quota.take(now), Err(Spent::Day(at("2022-02-01T12:00:00Z"))));
         assert_eq!(quota.take(at("2022-02-01T12:00:00Z")), Ok(()));
     }
 }

@@ -55,6 +55,10 @@ pub struct Settings {
     pub oauth_url: String,
     /// The account's rate limits.
     pub plan: Plan,
+    /// Requests of the day that are left to other apps of the account.
+    pub reserve: u32,
+    /// Requests after which the run stops; `None` for no such limit.
+    pub max_requests: Option<u64>,
     /// Requests that earlier runs made today.
     pub used_today: Option<DayCount>,
     /// Records per page, 1 to 300.
@@ -91,6 +95,8 @@ impl Default for Settings {
             base_url: DEFAULT_BASE_URL.to_owned(),
             oauth_url: DEFAULT_OAUTH_URL.to_owned(),
             plan: Plan::PRO,
+            reserve: 0,
+            max_requests: None,
             used_today: None,
             page_size: DEFAULT_PAGE_SIZE,
             date_format: DateFormat::default(),

@@ -13,7 +13,8 @@ use super::crawl::{Crawl, Outcome};
 use super::credentials::Credentials;
 use super::error::{ExtractError, WindowFailure};
 use super::fetch::{Fetcher, Place, Stop};
-use super::progress::Usage;
+use super::progress::{Event, Usage};
+use super::quota::DayCount;
 use super::retry::{Run, WindowBudget};
 use super::settings::Settings;
 use super::share::{Load, Ticket};
@@ -83,6 +84,11 @@ impl Source {
         stream::unfold(crew, |mut crew| async move { crew.next().await.map(|item| (item, crew)) }).boxed()
     }
 
+    /// Counts requests that earlier runs made, which the source does not know of yet, against the day's limit.
+    pub fn add_earlier_requests(&self, earlier: DayCount) {
+        self.fetcher.limiter.add_earlier(earlier);
+    }
+
     /// What was used since the source was made.
     pub fn usage(&self) -> Usage {
         self.fetcher.counters.usage(self.fetcher.limiter.today())
@@ -109,7 +115,9 @@ impl Crew {
     fn new(fetcher: Arc<Fetcher>, windows: impl IntoIterator<Item = Window>) -> Self {
         let Settings { plan, seam, .. } = fetcher.settings;
         let load = Load::new(plan, fetcher.settings.concurrency(), seam);
-        let queue = windows.into_iter().map(|window| Job { window, ticket: load.ticket(), is_part: false }).collect();
+        let queue: VecDeque<Job> =
+            windows.into_iter().map(|window| Job { window, ticket: load.ticket(), is_part: false }).collect();
+        fetcher.settings.observer.tell(Event::Planned { windows: queue.len() });
         Self { fetcher, run: Arc::default(), queue, at_work: JoinSet::new() }
     }
 

@@ -42,6 +42,9 @@ pub struct EntryV1 {
     pub files_removed: Vec<FileV1>,
     /// Packs of raw pages, from which the added rows came.
     pub packs: Vec<PackV1>,
+    /// Requests for pages that the run made since its commit before, whatever their answer: the day's quota is shared by
+    /// all runs.
+    pub requests: u64,
     /// Windows read.
     pub windows: Vec<WindowV1>,
     /// Rows added, and what identifies them as a set.

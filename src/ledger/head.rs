@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 
+use chrono::NaiveDate;
+
 use super::{CoverageV1, EntryV1, FORMAT, PreviousV1};
 use crate::load::{LoadError, Table};
-use crate::model::Coverage;
+use crate::model::{AccountId, Coverage};
 
 /// Where the ledger stands.
 #[derive(Clone, Debug)]
@@ -72,6 +74,21 @@ impl Head {
     pub fn coverage(&self) -> Coverage {
         CoverageV1::restore(&self.entry.coverage)
     }
+}
+
+/// The requests that entries made on `day` (UTC) account for, of one account. Entries are made in order, so the first
+/// older one ends the search.
+pub async fn requests_on(table: &Table, account: &AccountId, day: NaiveDate) -> Result<u64, LedgerError> {
+    let mut requests = 0;
+    for version in (0..=table.version()).rev() {
+        let Some(text) = table.commit_file(version).await?.entry else { continue };
+        let entry = parse(version, &text)?;
+        if entry.made_at.date_naive() < day {
+            break;
+        }
+        requests += if entry.account_id.as_deref() == Some(account.as_str()) { entry.requests } else { 0 };
+    }
+    Ok(requests)
 }
 
 /// The packs that entries from version `first` on name.

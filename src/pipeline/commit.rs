@@ -42,6 +42,8 @@ pub(super) struct Run {
 pub(super) struct Work<'w> {
     pub(super) reads: &'w [WindowRead],
     pub(super) covered: &'w [(Scope, Span)],
+    /// Requests made since the commit before.
+    pub(super) requests: u64,
 }
 
 /// The entry of the commit that makes a table.
@@ -81,6 +83,7 @@ pub(super) async fn commit(
             commit_id: commit_id.clone(),
             files: files.iter().map(FileV1::from).collect(),
             packs: packs.iter().map(PackV1::from).collect(),
+            requests: work.requests,
             windows: work.reads.iter().zip(&counts).map(|(read, counts)| window(read, *counts)).collect(),
             rows,
             coverage: CoverageV1::of(&coverage(run, head.coverage(), work.covered)),
@@ -195,6 +198,7 @@ fn entry(run: &Run, work: WorkV1) -> EntryV1 {
         files: Vec::new(),
         files_removed: Vec::new(),
         packs: Vec::new(),
+        requests: 0,
         windows: Vec::new(),
         rows: RowsV1::default(),
         coverage: Vec::new(),

@@ -46,6 +46,13 @@ pub struct SyncReport {
     pub failure: Option<ExtractError>,
 }
 
+impl Stop {
+    /// A stop that can be gone on from at any time.
+    pub(super) fn now(reason: StopReason) -> Self {
+        Self { reason, resume_at: None }
+    }
+}
+
 /// Rows by [`DetailStatus`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DetailCounts {
@@ -84,6 +91,10 @@ pub struct Stop {
 pub enum StopReason {
     /// The account's requests of the day are used up.
     DailyLimit,
+    /// The run's own requests are used up.
+    RunLimit,
+    /// It was told to stop.
+    Interrupted,
     /// The upstream does not answer, or only with errors.
     Unavailable,
     /// The upstream refuses: credentials, scopes, plan.

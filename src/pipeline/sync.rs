@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use futures::StreamExt;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::commit::{self, Run, Work};
 use super::days::Stretch;
 use super::report::{DayCounts, Stop, StopReason, SyncReport};
-use crate::extract::{ErrorKind, ExtractError, Source, WindowFailure};
+use crate::extract::{DayCount, ErrorKind, ExtractError, Source, WindowFailure};
 use crate::ledger::{self, Head, LedgerError};
 use crate::load::{self, Destination, LoadError, RecentPacks, RunLock, Store, Table};
 use crate::model::{AccountId, Coverage, DayState, PageError, Scope, Span, Window, WindowRead};
@@ -49,6 +50,8 @@ pub struct SyncRequest {
     pub commit_records: u64,
     /// Time after which a commit is made.
     pub commit_interval: Duration,
+    /// Cancelled, it ends the run after the commit that it is at, with whatever is whole committed.
+    pub stop: CancellationToken,
 }
 
 impl SyncRequest {
@@ -62,6 +65,7 @@ impl SyncRequest {
             settle: DEFAULT_SETTLE,
             commit_records: DEFAULT_COMMIT_RECORDS,
             commit_interval: DEFAULT_COMMIT_INTERVAL,
+            stop: CancellationToken::new(),
         }
     }
 }
@@ -144,17 +148,33 @@ async fn sync_locked(
     }
     lock.share().await?;
 
+    let today = run.started_at.date_naive();
+    if let Some(table) = &table {
+        let earlier = ledger::requests_on(table, &run.account, today).await?;
+        let requests = u32::try_from(earlier).unwrap_or(u32::MAX);
+        source.add_earlier_requests(DayCount { day: today, requests });
+    }
+
     let mut stretches: Vec<Stretch> = Vec::new();
     for scope in &request.scopes {
         let open = coverage.open_days(&run.account, scope, range.0, range.1);
-        stretches.extend(Stretch::plan(&open, scope, run.started_at.date_naive()));
+        stretches.extend(Stretch::plan(&open, scope, today));
     }
     let windows: Vec<Window> = stretches.iter().flat_map(Stretch::windows).collect();
     tracing::info!(from = %range.0, to = %range.1, windows = windows.len(), "reading what is not final");
 
-    let mut job = Job { store: store.clone(), run, request, stretches, report: SyncReport::default(), failure: None };
-    job.read_and_commit(source, windows, &mut table).await?;
-    job.finish(source, table.as_ref(), range, started).await
+    let mut job = Job {
+        source,
+        store,
+        run,
+        request,
+        stretches,
+        requests_accounted: 0,
+        report: SyncReport::default(),
+        failure: None,
+    };
+    job.read_and_commit(windows, &mut table).await?;
+    job.finish(table.as_ref(), range, started).await
 }
 
 /// The UTC days to be covered.
@@ -174,25 +194,29 @@ async fn clean_up(store: &Store, table: &Table) -> Result<(), SyncError> {
 }
 
 struct Job<'r> {
-    store: Store,
+    source: &'r Source,
+    store: &'r Store,
     run: Run,
     request: &'r SyncRequest,
     stretches: Vec<Stretch>,
+    /// Requests that the run's commits account for so far.
+    requests_accounted: u64,
     report: SyncReport,
     failure: Option<ExtractError>,
 }
 
 impl Job<'_> {
-    async fn read_and_commit(
-        &mut self,
-        source: &Source,
-        windows: Vec<Window>,
-        table: &mut Option<Table>,
-    ) -> Result<(), SyncError> {
-        let mut reads = spawn_reader(source.clone(), windows);
+    async fn read_and_commit(&mut self, windows: Vec<Window>, table: &mut Option<Table>) -> Result<(), SyncError> {
+        let mut reads = spawn_reader(self.source.clone(), windows);
         let mut pending: Vec<WindowRead> = Vec::new();
         let mut oldest = Instant::now();
-        while let Some(read) = reads.recv().await {
+        loop {
+            let read = tokio::select! {
+                biased;
+                () = self.request.stop.cancelled() => None,
+                read = reads.recv() => read,
+            };
+            let Some(read) = read else { break };
             match read {
                 Ok(read) => {
                     if pending.is_empty() {
@@ -234,20 +258,21 @@ impl Job<'_> {
             .collect();
         let table = match table {
             Some(table) => table,
-            None => table.insert(Table::create(&self.store, commit::creation(&self.run)?).await?),
+            None => table.insert(Table::create(self.store, commit::creation(&self.run)?).await?),
         };
-        commit::commit(&self.store, table, &self.run, &Work { reads: &reads, covered: &covered }, &mut self.report)
-            .await
+        let made = self.source.usage().requests;
+        let requests = made - std::mem::replace(&mut self.requests_accounted, made);
+        let work = Work { reads: &reads, covered: &covered, requests };
+        commit::commit(self.store, table, &self.run, &work, &mut self.report).await
     }
 
     async fn finish(
         mut self,
-        source: &Source,
         table: Option<&Table>,
         range: (NaiveDate, NaiveDate),
         started: Instant,
     ) -> Result<SyncReport, SyncError> {
-        let usage = source.usage();
+        let usage = self.source.usage();
         let coverage = match table {
             Some(table) => Head::read(table).await?.coverage(),
             None => Coverage::default(),
@@ -257,7 +282,8 @@ impl Job<'_> {
         self.report.throttled = usage.throttled;
         self.report.version = table.map(Table::version);
         self.report.days = day_counts(&coverage, self.request, range);
-        self.report.stopped = self.failure.as_ref().map(stop);
+        let interrupted = self.request.stop.is_cancelled().then(|| Stop::now(StopReason::Interrupted));
+        self.report.stopped = self.failure.as_ref().map(stop).or(interrupted);
         self.report.wall_seconds = started.elapsed().as_secs_f64();
         match self.failure {
             // Nothing was read: there is no run to report on, only an error.
@@ -284,7 +310,7 @@ fn spawn_reader(source: Source, windows: Vec<Window>) -> mpsc::Receiver<Result<W
 fn gravity(error: &ExtractError) -> u8 {
     match error.kind() {
         ErrorKind::Refused | ErrorKind::Configuration => 4,
-        ErrorKind::DailyLimit => 3,
+        ErrorKind::DailyLimit | ErrorKind::RunLimit => 3,
         ErrorKind::Unavailable => 2,
         ErrorKind::Rejected => 1,
         ErrorKind::Unstable => 0,
@@ -294,6 +320,7 @@ fn gravity(error: &ExtractError) -> u8 {
 fn stop(error: &ExtractError) -> Stop {
     let reason = match error.kind() {
         ErrorKind::DailyLimit => StopReason::DailyLimit,
+        ErrorKind::RunLimit => StopReason::RunLimit,
         ErrorKind::Unstable => StopReason::Unmatched,
         ErrorKind::Refused | ErrorKind::Rejected | ErrorKind::Configuration => StopReason::Refused,
         _ => StopReason::Unavailable,
