@@ -10,6 +10,7 @@
 
 mod support;
 
+mod check;
 mod cli;
 mod crash;
 mod failures;

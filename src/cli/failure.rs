@@ -31,6 +31,16 @@ impl Failure {
         Self { exit, line: line.trim_end().to_owned() }
     }
 
+    /// The code that the program ends with.
+    pub(super) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// The line.
+    pub(super) fn text(&self) -> &str {
+        &self.line
+    }
+
     /// Prints the line, and gives the exit code.
     pub(super) fn report(self) -> Exit {
         // Nobody is left to tell if standard error is gone.

@@ -2,6 +2,7 @@
 //!
 //! The rule: data goes to standard output, everything else to standard error; a secret is never an argument.
 
+mod check;
 mod exit;
 mod failure;
 mod interrupt;
@@ -43,6 +44,8 @@ pub struct Cli {
 enum Command {
     /// Read from the upstream whatever is not final yet, and add it to the table.
     Sync(sync::SyncArgs),
+    /// Try configuration, credentials, scopes and destination, and say what works and what to do.
+    Check(check::CheckArgs),
     /// Show what a destination holds and which days it covers.
     Status(status::StatusArgs),
     /// Answer a SQL query over the table `operation_logs`.
@@ -72,6 +75,7 @@ pub fn main() -> Exit {
 async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Sync(args) => sync::run(args).await,
+        Command::Check(args) => check::run(args).await,
         Command::Status(args) => status::run(args).await,
         #[cfg(feature = "query")]
         Command::Query(args) => query::run(args).await,

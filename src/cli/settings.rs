@@ -145,6 +145,14 @@ pub(super) struct Resolved {
     pub(super) settle: TimeDelta,
 }
 
+impl Resolved {
+    /// What a run would use, without secrets.
+    pub(super) fn describe(&self) -> String {
+        let Settings { base_url, plan, page_size, .. } = &self.settings;
+        format!("account {}, {base_url}, plan {plan}, {page_size} records a page", self.account)
+    }
+}
+
 impl DestinationArgs {
     /// The destination, and the layers for everything else.
     pub(super) fn resolve(&self) -> Result<(Destination, Layers), Failure> {

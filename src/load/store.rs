@@ -219,7 +219,7 @@ fn staged(path: &str) -> String {
     format!("{path}{STAGED_SUFFIX}")
 }
 
-fn object(action: &'static str, path: &str) -> impl FnOnce(object_store::Error) -> LoadError {
+pub(super) fn object(action: &'static str, path: &str) -> impl FnOnce(object_store::Error) -> LoadError {
     let path = path.to_owned();
     move |source| LoadError::Object { action, path, source }
 }

@@ -2,6 +2,7 @@
 //!
 //! The rule: this is the only place that knows all stages. A commit holds whole windows only.
 
+mod check;
 mod commit;
 mod days;
 mod report;
@@ -9,6 +10,7 @@ mod status;
 mod sync;
 mod union;
 
+pub use self::check::{Checked, Finding, check_destination, check_upstream};
 pub use self::report::{DayCounts, DetailCounts, Stop, StopReason, SyncReport};
 pub use self::status::{AccountStatus, Status, status};
 pub use self::sync::{

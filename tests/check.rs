@@ -1,0 +1,41 @@
+//! `phonetrail check`: one screen that says what works, what does not, and what to do.
+
+use phonetrail::simulator::SimulatorConfig;
+
+use crate::support::{Account, output};
+
+fn lines(output: &std::process::Output) -> Vec<String> {
+    String::from_utf8(output.stdout.clone()).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_is_well_on_a_new_destination_and_nothing_is_left_there() {
+    let account = Account::generated(10, "2022-01-01", "2022-01-02").await;
+    let done = account.run("check", &[]).await;
+    let lines = lines(&done);
+    assert_eq!(done.status.code(), Some(0), "{lines:?}");
+    assert_eq!(lines.len(), 5);
+    assert!(lines.iter().all(|line| line.starts_with("ok")), "{lines:?}");
+    assert!(!account.path().exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_thing_that_fails_says_what_to_do_and_does_not_hide_the_others() {
+    let account = Account::start(SimulatorConfig::default().with_scopes(vec!["user:read:admin".to_owned()])).await;
+    std::fs::write(account.path(), "a file").unwrap();
+    let done = account.run("check", &[]).await;
+    let lines = lines(&done);
+    assert_eq!(done.status.code(), Some(77), "{lines:?}");
+    let line = |name: &str| lines.iter().find(|line| line.contains(name)).unwrap().clone();
+    assert!(line("report").starts_with("fails") && line("report").contains("phone:read:operation_logs:admin"));
+    assert!(line("destination").starts_with("fails") && line("destination").contains("Give a directory"));
+    assert!(line("table").starts_with("skipped"));
+
+    let mut command = account.command("check");
+    command.env("PHONETRAIL_CLIENT_SECRET", "wrong-secret-value");
+    let done = output(command).await;
+    assert_eq!(done.status.code(), Some(77));
+    let shown = self::lines(&done).join("\n");
+    assert!(shown.contains("fails   credentials") && shown.contains("skipped report"), "{shown}");
+    assert!(!shown.contains("wrong-secret-value"));
+}
