@@ -23,11 +23,12 @@ pub(super) struct AccessTokens {
     single: bool,
     texts: Opaque,
     expiries: HashMap<String, Instant>,
+    given_out: Vec<String>,
 }
 
 impl AccessTokens {
     pub(super) fn new(lifetime: Duration, single: bool) -> Self {
-        Self { lifetime, single, texts: Opaque::new(), expiries: HashMap::new() }
+        Self { lifetime, single, texts: Opaque::new(), expiries: HashMap::new(), given_out: Vec::new() }
     }
 
     pub(super) fn issue(&mut self, now: Instant) -> String {
@@ -36,7 +37,13 @@ impl AccessTokens {
         }
         let token = self.texts.text(TOKEN_LENGTH);
         self.expiries.insert(token.clone(), now + self.lifetime);
+        self.given_out.push(token.clone());
         token
+    }
+
+    /// All tokens, dead ones included.
+    pub(super) fn given_out(&self) -> &[String] {
+        &self.given_out
     }
 
     pub(super) fn revoke_all(&mut self) {

@@ -8,10 +8,13 @@
 //! server. To add one: a variant, an arm at its point, a test. Tests that need a fault once use [`Fault::page`].
 
 use std::fmt;
+use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::read::GzEncoder;
 
 use super::reply::{self, Reply};
 use super::{AccountRecord, Endpoint, PageDraft, SeenRequest};
@@ -45,6 +48,19 @@ pub enum Fault {
     ResetBeforeAnswer,
     /// The body is whole as HTTP sees it, and half a JSON text.
     TruncatedJson,
+    /// The body arrives in so many pieces, with a pause after each.
+    Drip {
+        /// How many pieces.
+        pieces: usize,
+        /// The time between two of them.
+        pause: Duration,
+    },
+    /// So many bytes of white space come before the body.
+    Padded(usize),
+    /// The body is compressed, and the headers say so.
+    Gzip,
+    /// The headers call the body something else.
+    ContentType(String),
     /// `operation_logs` is `null`.
     NullLogs,
     /// The page holds a byte that is not valid UTF-8, in its first record's last string.
@@ -57,6 +73,8 @@ pub enum Fault {
     ShortPage(u32),
     /// The next token is the one the page was asked for with. Does nothing to a first page.
     RepeatToken,
+    /// The last page has a token too: it leads to a page with neither records nor token.
+    TokenAtEnd,
     /// The page lacks its last record.
     DropRecord,
     /// `total_records` is off by so many.
@@ -134,6 +152,10 @@ impl Fault {
             Self::ResetMidBody => reply.broken_midway(),
             Self::ResetBeforeAnswer => reply.broken_after(0),
             Self::TruncatedJson => reply.map_body(|body| body.slice(..body.len() / 2)),
+            Self::Drip { pieces, pause } => reply.dripping(*pieces, *pause),
+            Self::Padded(bytes) => reply.map_body(|body| [&b" ".repeat(*bytes)[..], &body].concat().into()),
+            Self::Gzip => reply.map_body(gzip).with_header("content-encoding", "gzip"),
+            Self::ContentType(content_type) => reply.of_type(content_type),
             _ => reply,
         }
     }
@@ -147,6 +169,13 @@ impl fmt::Debug for PageEdit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PageEdit")
     }
+}
+
+fn gzip(body: Bytes) -> Bytes {
+    let mut compressed = Vec::new();
+    // Reading from memory cannot fail.
+    let _ = GzEncoder::new(&body[..], Compression::fast()).read_to_end(&mut compressed);
+    compressed.into()
 }
 
 fn with_invalid_byte(record: &Bytes) -> Bytes {
@@ -201,6 +230,11 @@ impl FaultPlan {
     ) -> Self {
         self.rules.push(Rule { when: Arc::new(when), left: times, fault });
         self
+    }
+
+    /// Forgets the faults that have not struck yet.
+    pub(super) fn clear(&mut self) {
+        self.rules.clear();
     }
 
     /// Plans the faults of `other` too.

@@ -1,6 +1,7 @@
 //! Answers before they are HTTP, with the upstream's own wordings.
 
 use std::io;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -18,14 +19,23 @@ pub(super) struct Reply {
     status: u16,
     headers: Vec<(String, String)>,
     body: Bytes,
-    /// After how many bytes of the body the connection breaks.
-    breaks_after: Option<usize>,
+    delivery: Delivery,
+}
+
+/// How the body is sent.
+#[derive(Clone, Copy, Debug)]
+enum Delivery {
+    Whole,
+    /// So many bytes, then the connection breaks.
+    Broken(usize),
+    /// In pieces, with a pause after each.
+    Dripping(usize, Duration),
 }
 
 impl Reply {
     pub(super) fn new(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
         let headers = vec![(header::CONTENT_TYPE.to_string(), content_type.to_owned())];
-        Self { status, headers, body: body.into(), breaks_after: None }
+        Self { status, headers, body: body.into(), delivery: Delivery::Whole }
     }
 
     pub(super) fn json(status: u16, body: impl Into<Bytes>) -> Self {
@@ -45,8 +55,20 @@ impl Reply {
 
     /// The answer, of which only so many bytes of the body arrive before the connection breaks.
     pub(super) fn broken_after(mut self, bytes: usize) -> Self {
-        self.breaks_after = Some(bytes.min(self.body.len()));
+        self.delivery = Delivery::Broken(bytes.min(self.body.len()));
         self
+    }
+
+    /// The answer, whose body arrives in so many pieces with a pause after each.
+    pub(super) fn dripping(mut self, pieces: usize, pause: Duration) -> Self {
+        self.delivery = Delivery::Dripping(pieces, pause);
+        self
+    }
+
+    /// The answer under another content type.
+    pub(super) fn of_type(mut self, content_type: &str) -> Self {
+        self.headers.retain(|(name, _)| name != header::CONTENT_TYPE.as_str());
+        self.with_header(header::CONTENT_TYPE.as_str(), content_type)
     }
 
     pub(super) fn broken_midway(self) -> Self {
@@ -58,9 +80,10 @@ impl Reply {
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         let length = self.body.len();
-        let body = match self.breaks_after {
-            None => Body::from(self.body),
-            Some(bytes) => broken_body(self.body.slice(..bytes)),
+        let body = match self.delivery {
+            Delivery::Whole => Body::from(self.body),
+            Delivery::Broken(bytes) => broken_body(self.body.slice(..bytes)),
+            Delivery::Dripping(pieces, pause) => dripping_body(self.body, pieces, pause),
         };
         let mut response = Response::new(body);
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -87,6 +110,15 @@ fn broken_body(sent: Bytes) -> Body {
         Err(io::Error::from(io::ErrorKind::ConnectionReset))
     });
     Body::from_stream(first.chain(rest))
+}
+
+fn dripping_body(body: Bytes, pieces: usize, pause: Duration) -> Body {
+    let size = body.len().div_ceil(pieces.max(1)).max(1);
+    let pieces: Vec<Bytes> = body.chunks(size).map(|piece| body.slice_ref(piece)).collect();
+    Body::from_stream(stream::iter(pieces).then(move |piece| async move {
+        tokio::time::sleep(pause).await;
+        Ok::<_, io::Error>(piece)
+    }))
 }
 
 /// The upstream's usual error body.

@@ -107,6 +107,7 @@ fn page(shared: &Shared, request: &SeenRequest, faults: &[Fault]) -> Result<Page
     let operation_logs = account.texts(&selection, start, rows);
 
     let next = place.offset + rows;
+    let ends_openly = faults.iter().any(|fault| matches!(fault, Fault::TokenAtEnd));
     Ok(PageDraft {
         requested_token: page_token(request).map(str::to_owned),
         last_token: config.last_token,
@@ -115,7 +116,7 @@ fn page(shared: &Shared, request: &SeenRequest, faults: &[Fault]) -> Result<Page
         from: place.range.from.clone(),
         to: place.range.to.clone(),
         operation_logs: Some(operation_logs),
-        next_page_token: (next < selection.len()).then(|| {
+        next_page_token: (next < selection.len() || ends_openly).then(|| {
             let snapshot = match config.paging {
                 Paging::Live => None,
                 Paging::Snapshot => Some(place.snapshot.unwrap_or_else(|| Arc::new(selection.to_snapshot()))),

@@ -109,6 +109,16 @@ impl RunningSimulator {
         lock(&self.shared.faults).extend(faults);
     }
 
+    /// Ends the faults: those that have not struck yet never will.
+    pub fn end_faults(&self) {
+        lock(&self.shared.faults).clear();
+    }
+
+    /// Every access token given out so far, for tests that look where one may have got to.
+    pub fn access_tokens(&self) -> Vec<String> {
+        lock(&self.shared.access).given_out().to_vec()
+    }
+
     /// An access token without the asking.
     pub fn issue_access_token(&self) -> String {
         lock(&self.shared.access).issue(Instant::now())

@@ -85,6 +85,10 @@ impl Session {
     }
 }
 
+async fn json_of(response: Response) -> Value {
+    serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+}
+
 fn operators(page: &Value) -> Vec<&str> {
     page["operation_logs"].as_array().unwrap().iter().map(|record| record["operator"].as_str().unwrap()).collect()
 }
@@ -326,6 +330,42 @@ async fn faults_that_spoil_bytes_spoil_them() {
 }
 
 #[tokio::test]
+async fn faults_of_delivery_leave_the_content_as_it_is() {
+    let session = Session::start(generated(20)).await;
+    let clean = session.page(WEEK).await;
+    let spoilt = async |fault: Fault| {
+        session.simulator.inject(FaultPlan::new().on_next(Endpoint::Report, 1, fault));
+        session.try_get(WEEK).await.unwrap()
+    };
+
+    let started = Instant::now();
+    let response = spoilt(Fault::Drip { pieces: 5, pause: Duration::from_millis(10) }).await;
+    assert_eq!(json_of(response).await, clean);
+    assert!(started.elapsed() >= Duration::from_millis(50));
+
+    let body = spoilt(Fault::Padded(1000)).await.bytes().await.unwrap();
+    assert!(body.starts_with(&[b' '; 1000]));
+    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), clean);
+
+    let response = spoilt(Fault::Gzip).await;
+    assert_eq!(json_of(response).await, clean);
+
+    let response = spoilt(Fault::ContentType("text/plain".to_owned())).await;
+    assert_eq!(response.headers()["content-type"], "text/plain");
+    assert_eq!(json_of(response).await, clean);
+}
+
+#[tokio::test]
+async fn faults_can_be_ended() {
+    let session = Session::start(generated(1)).await;
+    session.simulator.inject(FaultPlan::new().on_next(Endpoint::Report, 100, Fault::status(500, "")));
+    assert_eq!(session.try_get(WEEK).await.unwrap().status(), 500);
+    session.simulator.end_faults();
+    session.page(WEEK).await;
+    assert_eq!(session.simulator.access_tokens(), [session.token.clone()]);
+}
+
+#[tokio::test]
 async fn faults_that_spoil_pages_spoil_them() {
     let session = Session::start(generated(50)).await;
     let clean = session.page(&format!("{WEEK}&page_size=20")).await;
@@ -352,6 +392,12 @@ async fn faults_that_spoil_pages_spoil_them() {
     let onwards = empty["next_page_token"].as_str().unwrap();
     let after = session.page(&format!("{WEEK}&page_size=20&next_page_token={onwards}")).await;
     assert_eq!(after["operation_logs"], expected["operation_logs"]);
+
+    let last = format!("{WEEK}&page_size=60");
+    session.simulator.inject(FaultPlan::new().on_next(Endpoint::Report, 1, Fault::TokenAtEnd));
+    let token = session.page(&last).await["next_page_token"].as_str().unwrap().to_owned();
+    let after = session.page(&format!("{last}&next_page_token={token}")).await;
+    assert_eq!((operators(&after).len(), &after["next_page_token"]), (0, &json!("")));
 
     assert_eq!(spoilt(Fault::ExpireToken).await["message"], "The next page token is invalid or expired.");
     assert_eq!(spoilt(Fault::RevokeAccess).await["code"], 124);
