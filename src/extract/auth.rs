@@ -134,7 +134,7 @@ impl Authority {
                     Ok(access) => return Ok(access),
                     Err(source) => (reply.tracking_id(), judge(&reply)?, source),
                 },
-                Err(error) => (None, None, cause(error)),
+                Err(error) => (error.tracking_id(), None, cause(error)),
             };
             if attempt >= self.retries.tries_per_page {
                 let last = LastFailure { asked: Asked::AccessToken, tracking_id, source };

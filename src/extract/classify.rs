@@ -45,15 +45,19 @@ pub(super) enum Verdict {
 /// Judges an answer to a request for a page. One with status 200 is judged only when it holds no page.
 pub(super) fn page(reply: &Reply) -> Verdict {
     let complaint = Complaint::of(reply);
-    let status = match reply.status.as_u16() {
-        200 => match complaint.implied_status() {
-            Some(status) => status,
-            None => return Verdict::Retry { after: None },
+    match reply.status.as_u16() {
+        // An answer that contradicts itself may be a passing one, so it takes more to end the asking.
+        200 => match complaint.implied_status().map(|status| by_status(status, reply, &complaint)) {
+            Some(Verdict::Reject) | None => Verdict::Retry { after: None },
+            Some(verdict) => verdict,
         },
-        status => status,
-    };
+        status => by_status(status, reply, &complaint),
+    }
+}
+
+fn by_status(status: u16, reply: &Reply, complaint: &Complaint) -> Verdict {
     match status {
-        429 => too_many(reply, &complaint),
+        429 => too_many(reply, complaint),
         200..=299 | 408 | 425 | 500..=599 => Verdict::Retry { after: wait(reply) },
         400..=499 => complaint.client_error(status),
         _ => Verdict::Reject,
@@ -82,7 +86,9 @@ pub(super) fn answer(reply: &Reply) -> Answer {
     Answer {
         status: reply.status.as_u16(),
         code: complaint.code,
-        message: complaint.message.map(|message| printable(&reply.sent.redact(&message))),
+        message: complaint.message.map(|message| {
+            printable(&reply.sent.iter().fold(message, |message, secret| secret.redact(&message)))
+        }),
         tracking_id: reply.tracking_id(),
     }
 }
@@ -252,7 +258,7 @@ mod tests {
             headers: map,
             body: Bytes::copy_from_slice(body.as_bytes()),
             received_at: "2025-08-22T10:00:00Z".parse().unwrap(),
-            sent: Secret::new("hush"),
+            sent: vec![Secret::new("aHVzaA=="), Secret::new("hush")],
         }
     }
 
@@ -295,6 +301,7 @@ mod tests {
     #[case(200, r#"{"operation_logs":null}"#, RETRY)]
     #[case(200, r#"{"code":1,"message":"hm"}"#, RETRY)]
     #[case(200, r#"{"code":500,"message":"Internal"}"#, RETRY)]
+    #[case(200, r#"{"code":300,"message":"Validation Failed."}"#, RETRY)]
     #[case(200, r#"{"code":124,"message":"Invalid access token."}"#, Verdict::RenewToken)]
     #[case(200, r#"{"code":300,"message":"The next page token is invalid or expired."}"#, Verdict::RestartWindow)]
     #[case(200, r#"{"code":429,"message":"Too many"}"#, Verdict::Throttle { after: None })]
@@ -337,8 +344,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_reported_without_control_characters_and_echoed_secrets() {
-        let shown = answer(&reply(400, &[("x-zm-trackingid", "v=2")], "{\"code\":1,\"message\":\"a\\r\\nhush\"}"));
-        assert_eq!(shown.to_string(), "HTTP 400, code 1, `a  ***`, tracking id v=2");
+        let shown = answer(&reply(400, &[("x-zm-trackingid", "v=2")], "{\"code\":1,\"message\":\"a\\r\\nhush aHVzaA==\"}"));
+        assert_eq!(shown.to_string(), "HTTP 400, code 1, `a  *** ***`, tracking id v=2");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use data_encoding::BASE64;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, StatusCode};
@@ -27,23 +28,30 @@ pub(super) struct Reply {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) received_at: DateTime<Utc>,
-    /// The secret that the request carried, so that no echo of it is printed.
-    pub(super) sent: Secret,
+    /// The secrets that the request carried, so that no echo of them is printed.
+    pub(super) sent: Vec<Secret>,
 }
 
-/// No answer.
+/// No answer, or only the beginning of one: then its request id is known.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TransportError {
     #[error("the request got no whole answer")]
-    Http(#[source] reqwest::Error),
+    Http { tracking_id: Option<String>, source: reqwest::Error },
     #[error("the answer is longer than {limit} bytes")]
-    TooLong { limit: usize },
+    TooLong { tracking_id: Option<String>, limit: usize },
 }
 
-/// A page's address carries its token, so the URL is left out of what may be printed.
-impl From<reqwest::Error> for TransportError {
-    fn from(error: reqwest::Error) -> Self {
-        Self::Http(error.without_url())
+impl TransportError {
+    /// A page's address carries its token, so the URL is left out of what may be printed.
+    fn http(error: reqwest::Error, tracking_id: Option<String>) -> Self {
+        Self::Http { tracking_id, source: error.without_url() }
+    }
+
+    /// The upstream's request id.
+    pub(super) fn tracking_id(&self) -> Option<String> {
+        match self {
+            Self::Http { tracking_id, .. } | Self::TooLong { tracking_id, .. } => tracking_id.clone(),
+        }
     }
 }
 
@@ -65,7 +73,7 @@ impl Client {
 
     /// Gets `url` as the bearer of `token`, whose header is `bearer`.
     pub(super) async fn get(&self, url: Url, bearer: &HeaderValue, token: &Secret) -> Result<Reply, TransportError> {
-        self.send(self.http.get(url).header(AUTHORIZATION, bearer.clone()), token).await
+        self.send(self.http.get(url).header(AUTHORIZATION, bearer.clone()), vec![token.clone()]).await
     }
 
     /// Posts `form` to `url` with Basic authentication.
@@ -76,16 +84,24 @@ impl Client {
         secret: &Secret,
         form: &[(&str, &str)],
     ) -> Result<Reply, TransportError> {
-        self.send(self.http.post(url).basic_auth(user, Some(secret.expose())).form(form), secret).await
+        let basic = Secret::new(BASE64.encode(format!("{user}:{}", secret.expose()).as_bytes()));
+        let request = self.http.post(url).basic_auth(user, Some(secret.expose())).form(form);
+        self.send(request, vec![basic, secret.clone()]).await
     }
 
-    async fn send(&self, request: RequestBuilder, sent: &Secret) -> Result<Reply, TransportError> {
-        let mut response = request.send().await?;
+    async fn send(&self, request: RequestBuilder, sent: Vec<Secret>) -> Result<Reply, TransportError> {
+        let mut response = request.send().await.map_err(|error| TransportError::http(error, None))?;
+        let tracking_id = tracking_id(response.headers());
         let mut body = Vec::new();
         // Chunks are counted after decompression: a small answer that unpacks without end is stopped too.
-        while let Some(chunk) = response.chunk().await? {
+        loop {
+            let chunk = match response.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                Err(error) => return Err(TransportError::http(error, tracking_id)),
+            };
             if body.len() + chunk.len() > self.max_body_bytes {
-                return Err(TransportError::TooLong { limit: self.max_body_bytes });
+                return Err(TransportError::TooLong { tracking_id, limit: self.max_body_bytes });
             }
             body.extend_from_slice(&chunk);
         }
@@ -95,7 +111,7 @@ impl Client {
             // Pages wait in memory for their window: without the room that growing left.
             body: Bytes::from(body.into_boxed_slice()),
             received_at: Utc::now(),
-            sent: sent.clone(),
+            sent,
         })
     }
 }
@@ -103,11 +119,19 @@ impl Client {
 impl Reply {
     /// A header as text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
+        text(&self.headers, name)
     }
 
     /// The upstream's request id.
     pub(super) fn tracking_id(&self) -> Option<String> {
-        self.header(TRACKING_ID).map(str::to_owned)
+        tracking_id(&self.headers)
     }
+}
+
+fn tracking_id(headers: &HeaderMap) -> Option<String> {
+    text(headers, TRACKING_ID).map(str::to_owned)
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
 }

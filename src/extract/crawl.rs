@@ -56,11 +56,13 @@ pub(super) struct Crawl<'a> {
     /// With it, the window may be shared out.
     ticket: Option<&'a Ticket>,
     budget: WindowBudget,
+    /// Of the last page that came.
+    tracking_id: Option<String>,
 }
 
 impl<'a> Crawl<'a> {
     pub(super) fn new(fetcher: &'a Fetcher, run: &'a Run, window: &'a Window, ticket: Option<&'a Ticket>) -> Self {
-        Self { fetcher, run, window, ticket, budget: WindowBudget::new() }
+        Self { fetcher, run, window, ticket, budget: WindowBudget::new(), tracking_id: None }
     }
 
     /// Reads the window until a reading is stable, or finds that it is better asked for in parts.
@@ -101,18 +103,32 @@ impl<'a> Crawl<'a> {
     async fn sweep(&mut self) -> Result<Sweep, Interruption> {
         let mut sweep = Sweep::new(self.window);
         loop {
-            let (page, mut digest) = self.page(&sweep).await?;
-            self.check_days(&digest)?;
-            let next = digest.next_page_token.take();
-            let is_first = sweep.pages.is_empty();
-            sweep.add(page, digest)?;
-            let Some(next) = next else { return sweep.end() };
-
-            sweep.go_on(next)?;
-            if is_first {
-                self.share_out(&sweep)?;
+            match self.step(&mut sweep).await {
+                Ok(true) => {}
+                Ok(false) => return sweep.end(),
+                Err(Interruption::Disturbed(disturbance)) if sweep.is_past_its_end(&disturbance) => {
+                    sweep.is_doubtful = true;
+                    return sweep.end();
+                }
+                Err(interruption) => return Err(interruption),
             }
         }
+    }
+
+    /// Reads one page, and tells whether there is another one.
+    async fn step(&mut self, sweep: &mut Sweep) -> Result<bool, Interruption> {
+        let (page, mut digest) = self.page(sweep).await?;
+        self.check_days(&digest)?;
+        let next = digest.next_page_token.take();
+        let is_first = sweep.pages.is_empty();
+        sweep.add(page, digest)?;
+        let Some(next) = next else { return Ok(false) };
+
+        sweep.go_on(next)?;
+        if is_first {
+            self.share_out(sweep)?;
+        }
+        Ok(true)
     }
 
     async fn page(&mut self, sweep: &Sweep) -> Result<(Page, Digest), Interruption> {
@@ -120,6 +136,7 @@ impl<'a> Crawl<'a> {
         match self.fetcher.page(self.run, &mut self.budget, place).await {
             Ok((page, digest, latency)) => {
                 self.fetcher.counters.pages.add();
+                self.tracking_id.clone_from(&page.tracking_id);
                 if let Some(ticket) = self.ticket {
                     ticket.observe(latency);
                 }
@@ -186,7 +203,10 @@ impl<'a> Crawl<'a> {
     fn give_up(&self, reads: u32, reason: Disturbance) -> Result<Outcome, ExtractError> {
         match self.window.halves().filter(|_| reason.is_movement()) {
             Some((left, right)) => Ok(self.cut(vec![left, right])),
-            None => Err(ExtractError::Unstable { window: self.window.clone(), reads, reason }),
+            None => {
+                let (window, tracking_id) = (self.window.clone(), self.tracking_id.clone());
+                Err(ExtractError::Unstable { window, reads, tracking_id, reason })
+            }
         }
     }
 }
@@ -201,10 +221,12 @@ struct Sweep {
     reported: Option<u64>,
     /// Whether records may still arrive in the window.
     is_open: bool,
-    /// Whether neighbouring pages share records at their edge as if the result had moved.
-    overlaps: bool,
+    /// Whether something looks as if records had moved, been replaced or been damaged, or is wrong about the end.
+    is_doubtful: bool,
     token: Option<String>,
     seen_tokens: HashSet<String>,
+    /// A hash for each page with records.
+    seen_pages: HashSet<u64>,
 }
 
 impl Sweep {
@@ -218,9 +240,10 @@ impl Sweep {
             on_last_page: 0,
             reported: None,
             is_open: !settled,
-            overlaps: false,
+            is_doubtful: false,
             token: None,
             seen_tokens: HashSet::new(),
+            seen_pages: HashSet::new(),
         }
     }
 
@@ -242,7 +265,9 @@ impl Sweep {
         self.reported = self.reported.or(digest.total_records);
         let last_page = &self.records[self.records.len() - self.on_last_page..];
         let shared = digest::overlap(last_page, &digest.records);
-        self.overlaps |= shared > 0 && (self.is_open || shared == digest.records.len());
+        let is_repeated = !digest.records.is_empty() && !self.seen_pages.insert(digest::hash(&digest.records));
+        self.is_doubtful |= shared > 0 && (self.is_open || shared == digest.records.len());
+        self.is_doubtful |= is_repeated || !digest.is_unicode;
         self.on_last_page = digest.records.len();
         self.records.extend(digest.records);
         self.pages.push(page);
@@ -268,6 +293,16 @@ impl Sweep {
         Ok(())
     }
 
+    /// Whether all that was reported had come before `disturbance`: a token that leads nowhere came with the last
+    /// record. The reading is whole then, if a second one says so too.
+    fn is_past_its_end(&self, disturbance: &Disturbance) -> bool {
+        let leads_nowhere = matches!(
+            disturbance,
+            Disturbance::TokenExpired { .. } | Disturbance::EmptyPage { .. } | Disturbance::RepeatedToken { .. }
+        );
+        leads_nowhere && self.reported == Some(self.received())
+    }
+
     /// There is no further page.
     fn end(self) -> Result<Self, Interruption> {
         match self.reported {
@@ -284,7 +319,7 @@ impl Sweep {
     /// while it was read. Twins at a page's edge are such a hint, so they call for a second reading; in a window where
     /// nothing arrives any more they do so only when a whole page is repeated.
     fn is_proved(&self) -> bool {
-        self.reported.is_some() && !self.overlaps
+        self.reported.is_some() && !self.is_doubtful
     }
 
     /// The records, in an order that does not depend on how they were paged.

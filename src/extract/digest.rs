@@ -1,7 +1,8 @@
 //! What the pager needs to know of a page: where it goes on, what it says about the window, one hash per record.
 
+use std::borrow::Cow;
 use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use chrono::NaiveDate;
 
@@ -20,6 +21,8 @@ pub(super) struct Digest {
     pub(super) to: Option<NaiveDate>,
     /// One hash per record, in order.
     pub(super) records: Vec<RecordHash>,
+    /// Whether the page is Unicode, as JSON must be. What is not may have been damaged on its way.
+    pub(super) is_unicode: bool,
 }
 
 impl Digest {
@@ -32,6 +35,7 @@ impl Digest {
             from: envelope.from.as_deref().and_then(day),
             to: envelope.to.as_deref().and_then(day),
             records: envelope.operation_logs.iter().map(|record| keys.hash_one(record.get())).collect(),
+            is_unicode: matches!(text, Cow::Borrowed(_)),
         })
     }
 }
@@ -39,6 +43,12 @@ impl Digest {
 /// The date part of `yyyy-mm-dd` or of a date-time that begins with it.
 fn day(text: &str) -> Option<NaiveDate> {
     text.trim().get(..10)?.parse().ok()
+}
+
+/// Stands for a whole page.
+pub(super) fn hash(records: &[RecordHash]) -> u64 {
+    // The records' hashes are keyed, so this one need not be.
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(records)
 }
 
 /// How many records the pages share at their edge: the most that end `left` and also start `right`. Either the result

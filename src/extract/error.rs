@@ -45,7 +45,7 @@ pub enum ExtractError {
         source: Cause,
     },
     /// Too many requests of the run failed: going on could get the app disabled.
-    #[error("too many failures, {failures} in {requests} requests, the last for {asked}")]
+    #[error("too many failures, {failures} in {requests} requests, the last for {asked}{}", Quoted(tracking_id))]
     TooManyFailures {
         /// What was asked for last.
         asked: Asked,
@@ -53,6 +53,8 @@ pub enum ExtractError {
         failures: u64,
         /// How many were sent.
         requests: u64,
+        /// The last answer's request id.
+        tracking_id: Option<String>,
         /// The last failure.
         #[source]
         source: Cause,
@@ -67,12 +69,14 @@ pub enum ExtractError {
     #[error("the run's own request limit is reached")]
     RunLimit,
     /// No reading of the window could be proved whole.
-    #[error("no stable reading of window {window} in {reads} reads")]
+    #[error("no stable reading of window {window} in {reads} reads{}", Quoted(tracking_id))]
     Unstable {
         /// The window.
         window: Window,
         /// How often it was read.
         reads: u32,
+        /// The request id of the last page that came.
+        tracking_id: Option<String>,
         /// What was wrong with the last reading.
         #[source]
         reason: Disturbance,

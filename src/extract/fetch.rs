@@ -25,6 +25,9 @@ use crate::model::{Page, PageError, Window};
 const REPORT_PATH: &str = "/phone/reports/operationlogs";
 /// A `Retry-After` of a passing failure is followed up to here.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// How often a page is asked for with a new access token. Where a new token ends the one before, another program that
+/// signs in to the same app ends ours, and may do so again before the page has come.
+const RENEWALS_PER_PAGE: u32 = 5;
 
 /// Everything that fetching needs, shared by all workers.
 pub(super) struct Fetcher {
@@ -112,6 +115,9 @@ impl Fetcher {
                 Next::AskAgain { after } => tokio::time::sleep(delays.next().unwrap_or_default().max(after)).await,
                 Next::Pause { after } => self.limiter.throttle(sent_at, after),
                 Next::Renew => {
+                    if tries.renewals > 1 {
+                        tokio::time::sleep(delays.next().unwrap_or_default()).await;
+                    }
                     self.authority.renew(&self.client, &self.counters, &access, failure.answer()).await?;
                 }
             }
@@ -151,8 +157,8 @@ impl Fetcher {
                 self.limiter.exhaust(resume_at);
                 Err(ExtractError::DailyLimit { resume_at }.into())
             }
-            Verdict::RenewToken if !tries.renewed => {
-                tries.renewed = true;
+            Verdict::RenewToken if tries.renewals < RENEWALS_PER_PAGE => {
+                tries.renewals += 1;
                 run.fail(retries, &last)?;
                 Ok(Next::Renew)
             }
@@ -207,9 +213,8 @@ impl Fetcher {
 
     fn report(&self, failure: &Failure, verdict: &Verdict, place: Place<'_>, attempt: u32) {
         let status = failure.reply.as_ref().map(|reply| reply.status.as_u16());
-        let tracking_id = failure.reply.as_ref().and_then(Reply::tracking_id);
         let (window, page) = (place.window, place.number);
-        let cause = &failure.cause;
+        let Failure { cause, tracking_id, .. } = failure;
         tracing::warn!(%window, page, status, attempt, tracking_id, %cause, ?verdict, "a request for a page failed");
     }
 }
@@ -218,7 +223,7 @@ impl Fetcher {
 #[derive(Debug, Default)]
 struct Tries {
     failed: u32,
-    renewed: bool,
+    renewals: u32,
 }
 
 /// What comes before the next try.
@@ -232,6 +237,7 @@ enum Next {
 #[derive(Debug)]
 struct Failure {
     reply: Option<Reply>,
+    tracking_id: Option<String>,
     cause: Cause,
 }
 
@@ -257,17 +263,18 @@ impl From<PageError> for NotAPage {
 
 impl From<TransportError> for Failure {
     fn from(error: TransportError) -> Self {
-        Self { reply: None, cause: cause(error) }
+        Self { reply: None, tracking_id: error.tracking_id(), cause: cause(error) }
     }
 }
 
 impl Failure {
     fn unusable(reply: Reply) -> Self {
-        Self { cause: cause(UnusableAnswer(classify::answer(&reply))), reply: Some(reply) }
+        let cause = cause(UnusableAnswer(classify::answer(&reply)));
+        Self { tracking_id: reply.tracking_id(), reply: Some(reply), cause }
     }
 
     fn not_a_page(reply: Reply, error: PageError) -> Self {
-        Self { reply: Some(reply), cause: cause(NotAPage::from(error)) }
+        Self { tracking_id: reply.tracking_id(), reply: Some(reply), cause: cause(NotAPage::from(error)) }
     }
 
     fn verdict(&self) -> Verdict {
@@ -277,7 +284,7 @@ impl Failure {
     fn last(&self, window: &Window) -> LastFailure {
         LastFailure {
             asked: Asked::Window(window.clone()),
-            tracking_id: self.reply.as_ref().and_then(Reply::tracking_id),
+            tracking_id: self.tracking_id.clone(),
             source: Cause::clone(&self.cause),
         }
     }

@@ -45,7 +45,7 @@ impl WindowBudget {
         if attempt >= retries.tries_per_page {
             return Err(last.unavailable(attempt, retries.tries_per_page));
         }
-        if self.failures > retries.per_window {
+        if self.failures >= retries.per_window {
             return Err(last.unavailable(self.failures, retries.per_window));
         }
         Ok(())
@@ -54,7 +54,7 @@ impl WindowBudget {
     /// Counts an answer "too many requests per second".
     pub(super) fn throttle(&mut self, retries: &Retries, last: &LastFailure) -> Result<(), ExtractError> {
         self.throttles += 1;
-        if self.throttles > retries.throttles_per_window {
+        if self.throttles >= retries.throttles_per_window {
             return Err(last.unavailable(self.throttles, retries.throttles_per_window));
         }
         Ok(())
@@ -113,8 +113,8 @@ impl Run {
         if failures <= u64::from(retries.per_run) + requests / REQUESTS_PER_FORGIVEN_FAILURE {
             return Ok(());
         }
-        let (asked, source) = (last.asked.clone(), Cause::clone(&last.source));
-        Err(ExtractError::TooManyFailures { asked, failures, requests, source })
+        let LastFailure { asked, tracking_id, source } = last.clone();
+        Err(ExtractError::TooManyFailures { asked, failures, requests, tracking_id, source })
     }
 }
 

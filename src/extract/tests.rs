@@ -243,7 +243,18 @@ async fn a_token_that_stays_refused_is_not_renewed_for_ever() {
     let upstream = Upstream::of_pages(|_, _| told(401, r#"{"code":124,"message":"Invalid access token."}"#)).await;
     let failure = upstream.source().read(&february()).await.unwrap_err();
     assert!(matches!(failure.error, ExtractError::Refused { refusal: Refusal::AccessToken, .. }), "{failure:?}");
-    assert_eq!((upstream.tokens().len(), upstream.pages().len()), (2, 2));
+    assert_eq!((upstream.tokens().len(), upstream.pages().len()), (6, 6));
+}
+
+#[tokio::test]
+async fn a_token_that_another_program_ends_again_and_again_is_renewed_again_and_again() {
+    let upstream = Upstream::of_pages(|_, n| match n {
+        0..=3 => told(401, r#"{"code":124,"message":"Invalid access token."}"#),
+        _ => page(&["1"], Some(1), ""),
+    })
+    .await;
+    upstream.source().read(&february()).await.unwrap();
+    assert_eq!((upstream.tokens().len(), upstream.pages().len()), (5, 5));
 }
 
 #[tokio::test]
@@ -397,6 +408,60 @@ async fn a_repeated_token_ends_the_reading() {
     .await;
     let reads = upstream.source().read(&february()).await.unwrap();
     assert_eq!((reads[0].received, reads[0].reads), (2, 3));
+}
+
+/// A token came with the last record that was reported.
+#[rstest]
+#[case::to_an_invalid_token(|| told(400, r#"{"code":300,"message":"The next page token is either invalid or has expired."}"#))]
+#[case::to_an_empty_page(|| page(&[], Some(2), ""))]
+#[case::to_an_empty_page_with_a_token(|| page(&[], Some(2), "b"))]
+#[case::to_itself(|| page(&[], Some(2), "a"))]
+#[tokio::test]
+async fn a_token_after_the_last_record_may_lead_nowhere(#[case] after: fn() -> Told) {
+    let upstream = Upstream::of_pages(move |asked, _| match asked.param("next_page_token") {
+        None => page(&["1", "2"], Some(2), "a"),
+        Some(_) => after(),
+    })
+    .await;
+    let reads = upstream.source().read(&february()).await.unwrap();
+    assert_eq!((reads.len(), reads[0].received), (1, 2));
+    assert!(upstream.pages().len() <= 4);
+}
+
+#[tokio::test]
+async fn an_invalid_token_before_the_last_record_is_no_end() {
+    let upstream = Upstream::of_pages(move |asked, _| match asked.param("next_page_token") {
+        None => page(&["1", "2"], Some(3), "a"),
+        Some(_) => told(400, r#"{"code":300,"message":"The next page token is invalid or expired."}"#),
+    })
+    .await;
+    let failure = upstream.source().read(&window("2022-02-01", "2022-02-01")).await.unwrap_err();
+    assert!(matches!(failure.error, ExtractError::Unstable { .. }), "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_page_that_comes_in_the_place_of_another_is_not_believed() {
+    let upstream = Upstream::of_pages(|asked, n| match (asked.param("next_page_token"), n) {
+        (None, _) => page(&["1", "2"], Some(6), "a"),
+        (Some("a"), _) => page(&["3", "4"], Some(6), "b"),
+        (_, 2) => page(&["1", "2"], Some(6), ""),
+        _ => page(&["5", "6"], Some(6), ""),
+    })
+    .await;
+    let reads = upstream.source().read(&february()).await.unwrap();
+    assert!(bodies(&reads[0]).contains("[5,6]"));
+}
+
+#[tokio::test]
+async fn a_damaged_byte_is_believed_only_when_it_comes_again() {
+    let damaged = b"{\"total_records\":1,\"operation_logs\":[\"\xff\"]}";
+    let passing = Upstream::of_pages(move |_, n| if n == 0 { told(200, damaged) } else { page(&["1"], Some(1), "") });
+    let passing = passing.await.source().read(&february()).await.unwrap();
+    assert_eq!((passing[0].reads, bodies(&passing[0]).contains("[1]")), (2, true));
+
+    let lasting = Upstream::of_pages(move |_, _| told(200, damaged)).await;
+    let lasting = lasting.source().read(&february()).await.unwrap();
+    assert_eq!((lasting[0].reads, lasting[0].pages[0].body.as_ref()), (2, &damaged[..]));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use futures::StreamExt;
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -207,7 +208,7 @@ struct Job<'r> {
 
 impl Job<'_> {
     async fn read_and_commit(&mut self, windows: Vec<Window>, table: &mut Option<Table>) -> Result<(), SyncError> {
-        let mut reads = spawn_reader(self.source.clone(), windows);
+        let (mut reads, reader) = spawn_reader(self.source.clone(), windows);
         let mut pending: Vec<WindowRead> = Vec::new();
         let mut oldest = Instant::now();
         loop {
@@ -231,7 +232,18 @@ impl Job<'_> {
                 self.commit(std::mem::take(&mut pending), table).await?;
             }
         }
-        self.commit(pending, table).await
+        if self.request.stop.is_cancelled() {
+            reader.abort();
+            // What had become whole while the last commit was made.
+            pending.extend(std::iter::from_fn(|| reads.try_recv().ok()).filter_map(Result::ok));
+        }
+        drop(reads);
+        self.commit(pending, table).await?;
+        match reader.await.map_err(JoinError::try_into_panic) {
+            // The windows that a reader which broke down had still to read must not pass for read.
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            _ => Ok(()),
+        }
     }
 
     fn note_failure(&mut self, WindowFailure { window, error }: WindowFailure) {
@@ -294,9 +306,12 @@ impl Job<'_> {
 }
 
 /// Reads in a task of its own, so that reading goes on while a commit is made.
-fn spawn_reader(source: Source, windows: Vec<Window>) -> mpsc::Receiver<Result<WindowRead, WindowFailure>> {
+fn spawn_reader(
+    source: Source,
+    windows: Vec<Window>,
+) -> (mpsc::Receiver<Result<WindowRead, WindowFailure>>, JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(WAITING_WINDOWS);
-    tokio::spawn(async move {
+    let reader = tokio::spawn(async move {
         let mut reads = source.read_all(windows);
         while let Some(read) = reads.next().await {
             if sender.send(read).await.is_err() {
@@ -304,7 +319,7 @@ fn spawn_reader(source: Source, windows: Vec<Window>) -> mpsc::Receiver<Result<W
             }
         }
     });
-    receiver
+    (receiver, reader)
 }
 
 fn gravity(error: &ExtractError) -> u8 {
