@@ -86,9 +86,9 @@ pub(super) fn answer(reply: &Reply) -> Answer {
     Answer {
         status: reply.status.as_u16(),
         code: complaint.code,
-        message: complaint.message.map(|message| {
-            printable(&reply.sent.iter().fold(message, |message, secret| secret.redact(&message)))
-        }),
+        message: complaint
+            .message
+            .map(|message| printable(&reply.sent.iter().fold(message, |message, secret| secret.redact(&message)))),
         tracking_id: reply.tracking_id(),
     }
 }
@@ -344,7 +344,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_reported_without_control_characters_and_echoed_secrets() {
-        let shown = answer(&reply(400, &[("x-zm-trackingid", "v=2")], "{\"code\":1,\"message\":\"a\\r\\nhush aHVzaA==\"}"));
+        let shown =
+            answer(&reply(400, &[("x-zm-trackingid", "v=2")], "{\"code\":1,\"message\":\"a\\r\\nhush aHVzaA==\"}"));
         assert_eq!(shown.to_string(), "HTTP 400, code 1, `a  *** ***`, tracking id v=2");
     }
 

@@ -96,6 +96,11 @@ impl Limiter {
         lock(&self.quota).add_earlier(earlier, Utc::now());
     }
 
+    /// How many requests may still be sent today by this run.
+    pub(super) fn left(&self) -> u64 {
+        lock(&self.quota).left(Utc::now())
+    }
+
     /// The requests of this UTC day.
     pub(super) fn today(&self) -> DayCount {
         lock(&self.quota).count(Utc::now())

@@ -171,6 +171,13 @@ impl DailyQuota {
         self.count.requests = self.count.requests.max(used);
     }
 
+    /// How many requests are left, of the day's and of the run's.
+    pub(super) fn left(&mut self, now: DateTime<Utc>) -> u64 {
+        self.turn_the_day(now);
+        let of_day = u64::from(self.limit.saturating_sub(self.count.requests));
+        self.left_of_run.map_or(of_day, |of_run| of_run.min(of_day))
+    }
+
     pub(super) fn count(&mut self, now: DateTime<Utc>) -> DayCount {
         self.turn_the_day(now);
         self.count

@@ -20,6 +20,9 @@ use super::settings::Settings;
 use super::share::{Load, Ticket};
 use crate::model::{Window, WindowRead};
 
+/// Requests that must be left for each window under way once they run short.
+const REQUESTS_KEPT_PER_WINDOW: u64 = 10;
+
 /// An account's operation log. Clones share connections, token, limits and counters.
 #[derive(Clone)]
 pub struct Source {
@@ -145,11 +148,18 @@ impl Crew {
         if self.run.check().is_err() {
             self.queue.clear();
         }
-        while self.at_work.len() < self.fetcher.settings.concurrency() {
+        while self.at_work.len() < self.fetcher.settings.concurrency().min(self.affordable()) {
             let Some(job) = self.queue.pop_front() else { break };
             let worker = work(Arc::clone(&self.fetcher), Arc::clone(&self.run), job);
             self.at_work.spawn(worker.in_current_span());
         }
+    }
+
+    /// How many windows may be under way with the requests that are left: a window that they do not suffice to end is
+    /// read for nothing.
+    fn affordable(&self) -> usize {
+        let windows = self.fetcher.limiter.left() / REQUESTS_KEPT_PER_WINDOW;
+        usize::try_from(windows).unwrap_or(usize::MAX).max(1)
     }
 
     /// Parts go first: their window has waited already.

@@ -362,7 +362,7 @@ async fn faults_can_be_ended() {
     assert_eq!(session.try_get(WEEK).await.unwrap().status(), 500);
     session.simulator.end_faults();
     session.page(WEEK).await;
-    assert_eq!(session.simulator.access_tokens(), [session.token.clone()]);
+    assert_eq!(session.simulator.access_tokens(), std::slice::from_ref(&session.token));
 }
 
 #[tokio::test]
