@@ -65,6 +65,11 @@ impl Authority {
         self.oauth.is_loopback() || self.base.is_loopback()
     }
 
+    /// Whether one server is both the API and the token's issuer.
+    pub(super) fn is_one_server(&self) -> bool {
+        self.oauth.origin() == self.base.origin()
+    }
+
     /// A token that is not about to expire.
     pub(super) async fn access(&self, client: &Client, counters: &Counters) -> Result<Access, ExtractError> {
         self.obtain(client, counters, 0).await

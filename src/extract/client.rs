@@ -6,6 +6,7 @@ use data_encoding::BASE64;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, StatusCode};
+use tower::util::MapResponseLayer;
 use url::Url;
 
 use super::credentials::Secret;
@@ -56,13 +57,22 @@ impl TransportError {
 }
 
 impl Client {
-    /// A client for `settings`; `local` says whether it talks to loopback, in clear and past any proxy.
-    pub(super) fn try_new(settings: &Settings, local: bool) -> Result<Self, ExtractError> {
+    /// A client for `settings`; `local` says whether it talks to loopback, in clear and past any proxy. `on_connect` is
+    /// called whenever a connection is open.
+    pub(super) fn try_new(
+        settings: &Settings,
+        local: bool,
+        on_connect: impl Fn() + Clone + Send + Sync + 'static,
+    ) -> Result<Self, ExtractError> {
         let builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .gzip(true)
             .redirect(Policy::none())
             .https_only(!local)
+            .connector_layer(MapResponseLayer::new(move |connection| {
+                on_connect();
+                connection
+            }))
             .connect_timeout(settings.timeouts.connect)
             .read_timeout(settings.timeouts.idle)
             .timeout(settings.timeouts.total);

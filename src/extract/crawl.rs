@@ -122,24 +122,29 @@ impl<'a> Crawl<'a> {
         let next = digest.next_page_token.take();
         let is_first = sweep.pages.is_empty();
         sweep.add(page, digest)?;
+        if is_first {
+            self.share_out(sweep, next.is_some())?;
+        }
+        if let Some(ticket) = self.ticket {
+            ticket.advance();
+        }
         let Some(next) = next else { return Ok(false) };
 
         sweep.go_on(next)?;
-        if is_first {
-            self.share_out(sweep)?;
-        }
         Ok(true)
     }
 
     async fn page(&mut self, sweep: &Sweep) -> Result<(Page, Digest), Interruption> {
-        let place = Place { window: self.window, number: sweep.number(), token: sweep.token.as_deref() };
+        let place = Place {
+            window: self.window,
+            number: sweep.number(),
+            token: sweep.token.as_deref(),
+            work: self.ticket.map_or(1, Ticket::work),
+        };
         match self.fetcher.page(self.run, &mut self.budget, place).await {
-            Ok((page, digest, latency)) => {
+            Ok((page, digest)) => {
                 self.fetcher.counters.pages.add();
                 self.tracking_id.clone_from(&page.tracking_id);
-                if let Some(ticket) = self.ticket {
-                    ticket.observe(latency);
-                }
                 self.fetcher.settings.observer.tell(Event::Page {
                     window: self.window,
                     number: page.number,
@@ -172,10 +177,11 @@ impl<'a> Crawl<'a> {
         }
     }
 
-    fn share_out(&self, sweep: &Sweep) -> Result<(), Interruption> {
+    /// Now that it is known how long the window is, it may be better to ask for parts.
+    fn share_out(&self, sweep: &Sweep, goes_on: bool) -> Result<(), Interruption> {
         let Some((ticket, total)) = self.ticket.zip(sweep.reported) else { return Ok(()) };
-        let pages = total.div_ceil(sweep.received().max(1));
-        ticket.share_out(self.window, pages).map_or(Ok(()), |parts| Err(Interruption::Parts(parts)))
+        let pages = if goes_on { total.div_ceil(sweep.received().max(1)) } else { 1 };
+        ticket.begin(pages, goes_on).map_or(Ok(()), |parts| Err(Interruption::Parts(parts)))
     }
 
     fn whole(&self, sweep: Sweep, reads: u32) -> WindowRead {

@@ -3,6 +3,7 @@
 //! The rule: every way to fail is counted against a budget, so that nothing here goes on for ever.
 
 use std::collections::hash_map::RandomState;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::error::Category;
@@ -20,6 +21,7 @@ use super::limiter::Limiter;
 use super::progress::{Counters, Event};
 use super::retry::{self, LastFailure, Run, WindowBudget};
 use super::settings::{DEFAULT_PAGE_SIZE, Settings};
+use super::share::Pulse;
 use crate::model::{Page, PageError, Window};
 
 const REPORT_PATH: &str = "/phone/reports/operationlogs";
@@ -32,7 +34,8 @@ const RENEWALS_PER_PAGE: u32 = 5;
 /// Everything that fetching needs, shared by all workers.
 pub(super) struct Fetcher {
     pub(super) settings: Settings,
-    pub(super) limiter: Limiter,
+    pub(super) limiter: Arc<Limiter>,
+    pub(super) pulse: Arc<Pulse>,
     pub(super) counters: Counters,
     authority: Authority,
     client: Client,
@@ -45,6 +48,8 @@ pub(super) struct Place<'a> {
     pub(super) window: &'a Window,
     pub(super) number: u32,
     pub(super) token: Option<&'a str>,
+    /// How many pages the window still has: see [`Limiter::permit`].
+    pub(super) work: u64,
 }
 
 /// Why there is no page.
@@ -68,9 +73,18 @@ impl Fetcher {
             return Err(ExtractError::InvalidSetting { name: "page size", reason: "it must be 1 to 300" });
         }
         let authority = Authority::try_new(credentials, &settings)?;
+        let limiter = Arc::new(Limiter::new(&settings));
+        // Connections made for signing in are the API's too where one server is both.
+        let (gate, any) = (Arc::clone(&limiter), authority.is_one_server());
+        let on_connect = move || {
+            if any || gate.has_begun() {
+                gate.opened();
+            }
+        };
         Ok(Self {
-            client: Client::try_new(&settings, authority.is_local())?,
-            limiter: Limiter::new(&settings),
+            client: Client::try_new(&settings, authority.is_local(), on_connect)?,
+            limiter,
+            pulse: Arc::default(),
             counters: Counters::default(),
             authority,
             settings,
@@ -80,22 +94,27 @@ impl Fetcher {
 
     /// Signs in, if that has not been done.
     pub(super) async fn access(&self) -> Result<Access, ExtractError> {
-        self.authority.access(&self.client, &self.counters).await
+        let (began, asked) = (Instant::now(), self.counters.token_requests.get());
+        let access = self.authority.access(&self.client, &self.counters).await?;
+        if self.counters.token_requests.get() > asked {
+            self.pulse.signed_in(began.elapsed());
+        }
+        Ok(access)
     }
 
-    /// Gets one page, and tells how long its answer took.
+    /// Gets one page.
     pub(super) async fn page(
         &self,
         run: &Run,
         budget: &mut WindowBudget,
         place: Place<'_>,
-    ) -> Result<(Page, Digest, Duration), Stop> {
+    ) -> Result<(Page, Digest), Stop> {
         let mut delays = retry::delays(&self.settings.retries);
         let mut tries = Tries::default();
         loop {
             run.check()?;
             let access = self.access().await?;
-            let permit = self.limiter.permit().await?;
+            let permit = self.limiter.permit(place.work).await?;
             // While this worker waited for its turn, another may have learnt that there is no use.
             run.check()?;
             self.counters.requests.add();
@@ -107,7 +126,13 @@ impl Fetcher {
             let failure = match answer {
                 Ok((page, digest)) => {
                     self.limiter.relax(sent_at);
-                    return Ok((page, digest, sent_at.elapsed()));
+                    self.pulse.observe(sent_at.elapsed());
+                    if place.number == 0 {
+                        let pages =
+                            digest.total_records.map(|total| total.div_ceil(u64::from(self.settings.page_size)));
+                        self.pulse.measure(place.window, pages);
+                    }
+                    return Ok((page, digest));
                 }
                 Err(failure) => failure,
             };

@@ -3,6 +3,7 @@
 //! The rule: every request for a page passes through [`Limiter::permit`], a repeated one too.
 
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,9 +12,11 @@ use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::error::ExtractError;
+use super::line::Line;
 use super::quota::{DailyQuota, DayCount, Plan, Spent};
 use super::settings::Settings;
 
@@ -21,44 +24,71 @@ use super::settings::Settings;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 pub(super) struct Limiter {
-    pacer: Pacer<MonotonicClock>,
+    pacer: Mutex<Pacer<MonotonicClock>>,
     quota: Mutex<DailyQuota>,
     pause: Mutex<Pause>,
     first_pause: Duration,
-    /// Held by the one worker that waits for the next slot; the others queue behind it in order. It says whether a
-    /// request has been answered yet.
-    gate: tokio::sync::Mutex<bool>,
+    /// One worker at a time waits for the next slot.
+    line: Line,
+    /// Whether a first request was let go.
+    begun: AtomicBool,
+    /// Whether the way to the upstream is open.
+    open: watch::Sender<bool>,
 }
 
 impl Limiter {
     pub(super) fn new(settings: &Settings) -> Self {
         let Settings { plan, reserve, max_requests, used_today, .. } = *settings;
         Self {
-            pacer: Pacer::new(plan, MonotonicClock),
+            pacer: Mutex::new(Pacer::new(plan, MonotonicClock)),
             quota: Mutex::new(DailyQuota::new(plan, reserve, max_requests, used_today, Utc::now())),
             pause: Mutex::new(Pause::none()),
             first_pause: settings.retries.throttle_pause,
-            gate: tokio::sync::Mutex::new(false),
+            line: Line::default(),
+            begun: AtomicBool::new(false),
+            open: watch::Sender::new(false),
         }
     }
 
-    /// Waits until one request may be sent, and counts it; fails at once when the day's requests are used up. The
-    /// permit is to be held until the answer has come.
-    pub(super) async fn permit(&self) -> Result<Permit<'_>, ExtractError> {
-        let turn = self.gate.lock().await;
+    /// Waits until one request may be sent, and counts it; fails at once when the day's requests are used up. Of those
+    /// that wait, the one with the most `work` left goes first. The permit is to be held until the answer has come.
+    pub(super) async fn permit(&self, work: u64) -> Result<Permit<'_>, ExtractError> {
+        let turn = self.line.turn(work).await;
+        let is_first = !self.begun.swap(true, Ordering::Relaxed);
+        if !is_first {
+            // The sender lives as long as `self`, so the wait ends with an opening.
+            let _ = self.open.subscribe().wait_for(|open| *open).await;
+        }
         loop {
             lock(&self.quota).check(Utc::now())?;
             let until = lock(&self.pause).until;
             if until > Instant::now() {
                 tokio::time::sleep_until(until).await;
-            } else if let Err(wait) = self.pacer.take() {
-                tokio::time::sleep(wait).await;
-            } else {
-                break;
+                continue;
+            }
+            let taken = lock(&self.pacer).take();
+            match taken {
+                Ok(()) => break,
+                Err(wait) => tokio::time::sleep(wait).await,
             }
         }
         lock(&self.quota).take(Utc::now())?;
-        Ok(Permit { limiter: self, first: (!*turn).then_some(turn) })
+        drop(turn);
+        Ok(Permit { limiter: self, is_first })
+    }
+
+    /// A connection to the upstream is open: what is sent now is not overtaken by what is sent later.
+    pub(super) fn opened(&self) {
+        if !self.open.send_replace(true) && self.begun.load(Ordering::Relaxed) {
+            let gap = lock(&self.pacer).gap();
+            let mut pause = lock(&self.pause);
+            pause.until = pause.until.max(Instant::now() + gap);
+        }
+    }
+
+    /// Whether a first request was let go.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// The upstream answered "too many requests per second" to a request sent at `sent_at`.
@@ -67,6 +97,8 @@ impl Limiter {
         // Requests that were in flight together are throttled together: that is one reason to slow down, not many.
         if sent_at >= pause.throttled_until {
             pause.length = (pause.length * 2).clamp(self.first_pause, LONGEST_PAUSE.max(self.first_pause));
+            // Others use the account too, or the way there is less even than thought.
+            lock(&self.pacer).slow_down();
         }
         let length = pause.length.max(after.unwrap_or_default().min(LONGEST_PAUSE));
         pause.throttled_until = pause.throttled_until.max(Instant::now() + length);
@@ -118,19 +150,16 @@ impl From<Spent> for ExtractError {
 
 /// The right to send one request.
 ///
-/// The first one of all goes alone, and the next follows a full gap after its answer: it may be long on its way, since
-/// the connection must be made, and the next ones would catch up with it.
+/// The first one of all goes alone until its connection is open: what is sent meanwhile would arrive together with it.
 pub(super) struct Permit<'a> {
     limiter: &'a Limiter,
-    first: Option<tokio::sync::MutexGuard<'a, bool>>,
+    is_first: bool,
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        if let Some(answered) = &mut self.first {
-            **answered = true;
-            let mut pause = lock(&self.limiter.pause);
-            pause.until = pause.until.max(Instant::now() + self.limiter.pacer.gap());
+        if self.is_first {
+            self.limiter.opened();
         }
     }
 }
@@ -157,31 +186,40 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Evenly spaced slots.
 ///
-/// A request takes as many cells as 1.02 seconds hold, divided by the rate, so `rate + 1` requests span at least 1.02
+/// A request takes as many cells as 1.015 seconds hold, divided by the rate, so `rate + 1` requests span at least 1.015
 /// seconds. A worker that the runtime wakes late may shorten the next gap by what it was late, at most 5 ms; that
-/// leaves 15 ms for requests to draw closer on their way, and no second of the upstream's, wherever it begins, sees
-/// more than `rate` of them.
+/// leaves 10 ms for requests to draw closer on their way, and no second of the upstream's, wherever it begins, sees
+/// more than `rate` of them. Where that proves too little, the gap grows.
 struct Pacer<C: Clock> {
-    cells: RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<C::Instant>>,
+    cells: Cells<C>,
     cost: NonZeroU32,
+    most_cost: NonZeroU32,
     clock: C,
 }
 
-const CELL: Duration = Duration::from_micros(100);
-const CELLS_IN_A_WIDE_SECOND: u32 = 10_200;
-const CELLS_OF_LATENESS: u32 = 50;
+type Cells<C> = RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<<C as Clock>::Instant>>;
+
+const CELL: Duration = Duration::from_micros(10);
+const CELLS_IN_A_WIDE_SECOND: u32 = 101_500;
+const CELLS_OF_LATENESS: u32 = 500;
+/// A gap grows by one part in so many, to twice its first length at most.
+const GROWTH: u32 = 50;
 
 impl<C: Clock + Clone> Pacer<C> {
     fn new(plan: Plan, clock: C) -> Self {
-        let cost = NonZeroU32::new(CELLS_IN_A_WIDE_SECOND.div_ceil(plan.per_second.get())).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::with_period(CELL).unwrap_or(Quota::per_second(plan.per_second));
-        let quota = quota.allow_burst(cost.saturating_add(CELLS_OF_LATENESS));
-        Self { cells: RateLimiter::direct_with_clock(quota, clock.clone()), cost, clock }
+        let cost = CELLS_IN_A_WIDE_SECOND.div_ceil(plan.per_second.get());
+        let cost = NonZeroU32::new(cost).unwrap_or(NonZeroU32::MIN);
+        Self { cells: cells(cost, &clock), cost, most_cost: cost.saturating_add(cost.get()), clock }
     }
 
     /// From one slot to the next.
     fn gap(&self) -> Duration {
         CELL * self.cost.get()
+    }
+
+    fn slow_down(&mut self) {
+        self.cost = self.cost.saturating_add(self.cost.get().div_ceil(GROWTH)).min(self.most_cost);
+        self.cells = cells(self.cost, &self.clock);
     }
 
     /// Takes the next slot if it has come, or tells how long to wait for it.
@@ -193,6 +231,11 @@ impl<C: Clock + Clone> Pacer<C> {
             Err(_) => Err(Duration::from_secs(1)),
         }
     }
+}
+
+fn cells<C: Clock + Clone>(cost: NonZeroU32, clock: &C) -> Cells<C> {
+    let quota = Quota::with_period(CELL).unwrap_or(Quota::per_second(cost));
+    RateLimiter::direct_with_clock(quota.allow_burst(cost.saturating_add(CELLS_OF_LATENESS)), clock.clone())
 }
 
 #[cfg(test)]
@@ -231,7 +274,7 @@ mod tests {
             for worst in [1, 1_500, 9_000, 60_000] {
                 let left = departures(plan, 2000, |n| (n as u64 * 7919) % worst);
                 let narrowest = left.windows(rate + 1).map(|span| span[rate] - span[0]).min().unwrap();
-                assert!(narrowest >= 1_015_000, "{rate}/s, {worst} us late: {narrowest} us");
+                assert!(narrowest >= 1_009_900, "{rate}/s, {worst} us late: {narrowest} us");
             }
         }
     }
@@ -243,7 +286,7 @@ mod tests {
             let left = departures(plan, 1000, |n| (n as u64 * 7919) % 2_000);
             let ideal = 999 * 1_000_000 / rate;
             let took = left[999];
-            assert!(took * 100 <= ideal * 103, "{rate}/s: {took} us instead of {ideal} us");
+            assert!(took * 1000 <= ideal * 1018, "{rate}/s: {took} us instead of {ideal} us");
         }
     }
 
@@ -259,7 +302,7 @@ mod tests {
         (0..16).for_each(|_| limiter.throttle(sent_at, None));
         assert_eq!(lock(&limiter.pause).length, Duration::from_millis(20));
 
-        drop(limiter.permit().await.unwrap());
+        drop(limiter.permit(1).await.unwrap());
         assert!(sent_at.elapsed() >= Duration::from_millis(20));
         limiter.throttle(Instant::now(), None);
         assert_eq!(lock(&limiter.pause).length, Duration::from_millis(40));
@@ -272,22 +315,42 @@ mod tests {
     #[tokio::test]
     async fn the_first_request_goes_alone_until_it_is_answered() {
         let limiter = limiter("50/s,100/day", Duration::ZERO);
-        let first = limiter.permit().await.unwrap();
-        assert!(tokio::time::timeout(Duration::from_millis(60), limiter.permit()).await.is_err());
+        let first = limiter.permit(1).await.unwrap();
+        assert!(tokio::time::timeout(Duration::from_millis(60), limiter.permit(1)).await.is_err());
         let answered = Instant::now();
         drop(first);
-        let _second = limiter.permit().await.unwrap();
+        let _second = limiter.permit(1).await.unwrap();
         assert!(answered.elapsed() >= Duration::from_millis(20));
-        let _third = limiter.permit().await.unwrap();
+        let _third = limiter.permit(1).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_open_connection_lets_the_others_follow() {
+        let limiter = limiter("50/s,100/day", Duration::ZERO);
+        let _first = limiter.permit(1).await.unwrap();
+        limiter.opened();
+        let opened = Instant::now();
+        let _second = limiter.permit(1).await.unwrap();
+        assert!(opened.elapsed() >= Duration::from_millis(20));
+    }
+
+    #[test]
+    fn a_gap_that_proved_too_short_grows_and_not_for_ever() {
+        let mut pacer = Pacer::new(Plan::BUSINESS, FakeRelativeClock::default());
+        let first = pacer.gap();
+        pacer.slow_down();
+        assert!(pacer.gap() > first * 101 / 100 && pacer.take().is_ok() && pacer.take().is_err());
+        (0..200).for_each(|_| pacer.slow_down());
+        assert_eq!(pacer.gap(), first * 2);
     }
 
     #[tokio::test]
     async fn nobody_waits_for_a_day_that_is_used_up() {
         let limiter = limiter("1/s,1/day", Duration::from_secs(60));
-        drop(limiter.permit().await.unwrap());
+        drop(limiter.permit(1).await.unwrap());
         limiter.throttle(Instant::now(), None);
         let began = Instant::now();
-        assert!(matches!(limiter.permit().await, Err(ExtractError::DailyLimit { .. })));
+        assert!(matches!(limiter.permit(1).await, Err(ExtractError::DailyLimit { .. })));
         assert!(began.elapsed() < Duration::from_secs(1));
         assert_eq!(limiter.today().requests, 1);
     }

@@ -30,6 +30,7 @@ mod endpoint;
 mod error;
 mod fetch;
 mod limiter;
+mod line;
 pub mod plan;
 mod progress;
 mod quota;

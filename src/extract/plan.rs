@@ -4,7 +4,7 @@
 //! is included. The rule: what is asked must hold what is wanted under every answer, and what is called covered must
 //! be so under every answer.
 
-use chrono::{Days, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate, Weekday};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{MAX_WINDOW_DAYS, Scope, Window};
@@ -50,32 +50,65 @@ pub fn covered_days(from: NaiveDate, to: NaiveDate) -> Option<(NaiveDate, NaiveD
     (first <= last).then_some((first, last))
 }
 
-/// Cuts the upstream days `from..=to` into windows, as few as possible, oldest first. None for an empty span.
+/// Cuts the upstream days `from..=to` into windows, oldest first: few, of about the same length, and sharing days of
+/// the weekend where they share any. None for an empty span.
 pub fn windows(from: NaiveDate, to: NaiveDate, scope: &Scope, seam: Seam) -> Vec<Window> {
-    cut(from, to, MAX_WINDOW_DAYS, scope, seam)
+    if to < from {
+        return Vec::new();
+    }
+    let mut starts = vec![from];
+    match seam {
+        Seam::Adjacent => {
+            let days = days_between(from, to) + 1;
+            let count = days.div_ceil(MAX_WINDOW_DAYS);
+            starts.extend((1..count).map(|part| ahead(from, days * part / count)));
+        }
+        Seam::Shared => {
+            let mut start = from;
+            while days_between(start, to) >= MAX_WINDOW_DAYS {
+                start = last_quiet_day(ahead(start, MAX_WINDOW_DAYS - 1));
+                starts.push(start);
+            }
+        }
+    }
+    joined(&starts, to, scope, seam)
 }
 
 /// Cuts a window into `parts` or fewer of about the same length, or `None` where that leaves it whole.
 pub(super) fn parts(window: &Window, parts: u64, seam: Seam) -> Option<Vec<Window>> {
-    let days = (window.days() - seam.days()).div_ceil(parts.max(1)) + seam.days();
-    let parts = cut(window.from(), window.to(), days, window.scope(), seam);
-    (parts.len() > 1).then_some(parts)
+    let own_days = window.days() - seam.days();
+    let parts = parts.min(own_days);
+    let cuts = (1..parts).map(|part| ahead(window.from(), own_days * part / parts));
+    let cuts = cuts.map(|day| match seam {
+        // Within reach of a weekend, parts meet there.
+        Seam::Shared if own_days / parts >= 5 => last_quiet_day(ahead(day, 3)),
+        _ => day,
+    });
+    let mut starts: Vec<_> =
+        cuts.filter(|day| window.from() < *day && *day < ahead(window.to(), 1 - seam.days())).collect();
+    starts.insert(0, window.from());
+    starts.dedup();
+    (starts.len() > 1).then(|| joined(&starts, window.to(), window.scope(), seam))
 }
 
-/// Windows of `days` each, the last of the rest.
-fn cut(from: NaiveDate, to: NaiveDate, days: u64, scope: &Scope, seam: Seam) -> Vec<Window> {
-    let days = days.clamp(1 + seam.days(), MAX_WINDOW_DAYS);
-    let mut windows = Vec::new();
-    let mut start = from;
-    while start <= to {
-        let end = ahead(start, days - 1).min(to);
-        windows.extend(Window::try_new(start, end, scope.clone()));
-        if end == to {
-            break;
-        }
-        start = ahead(end, 1 - seam.days());
-    }
-    windows
+/// Whether administrators rest on a day, as a rule: such a day costs least to read twice.
+pub(super) fn is_quiet(day: NaiveDate) -> bool {
+    matches!(day.weekday(), Weekday::Sat | Weekday::Sun)
+}
+
+/// The last day of the weekend up to `day`.
+fn last_quiet_day(day: NaiveDate) -> NaiveDate {
+    day.iter_days().rev().take(7).find(|day| is_quiet(*day)).unwrap_or(day)
+}
+
+/// Windows that begin on `starts`, the last of which ends at `to`.
+fn joined(starts: &[NaiveDate], to: NaiveDate, scope: &Scope, seam: Seam) -> Vec<Window> {
+    let ends = starts[1..].iter().map(|next| back(*next, 1 - seam.days())).chain([to]);
+    starts.iter().zip(ends).filter_map(|(from, to)| Window::try_new(*from, to, scope.clone()).ok()).collect()
+}
+
+fn days_between(from: NaiveDate, to: NaiveDate) -> u64 {
+    (to - from).num_days().unsigned_abs()
 }
 
 fn ahead(day: NaiveDate, days: u64) -> NaiveDate {
@@ -165,5 +198,22 @@ mod tests {
         assert_eq!(windows(day(0), day(27), &Scope::All, Seam::Shared).len(), 1);
         assert_eq!(windows(day(0), day(28), &Scope::All, Seam::Shared).len(), 2);
         assert_eq!(windows(day(0), day(55), &Scope::All, Seam::Adjacent).len(), 2);
+    }
+
+    #[test]
+    fn windows_share_days_of_the_weekend_and_those_that_share_none_are_equally_long() {
+        let shared = windows(day(0), day(367), &Scope::All, Seam::Shared);
+        assert!(shared[1..].iter().all(|window| is_quiet(window.from())));
+        assert_eq!(shared.len(), 15);
+        let adjacent = windows(day(0), day(367), &Scope::All, Seam::Adjacent);
+        assert_eq!(adjacent.len(), 14);
+        assert!(adjacent.iter().all(|window| window.days() >= 17));
+    }
+
+    #[test]
+    fn parts_of_a_week_share_days_of_the_weekend() {
+        let month = Window::try_new(day(0), day(27), Scope::All).unwrap();
+        let weeks = parts(&month, 4, Seam::Shared).unwrap();
+        assert!(weeks.len() <= 4 && weeks[1..].iter().all(|part| is_quiet(part.from())), "{weeks:?}");
     }
 }

@@ -1,92 +1,239 @@
-//! When a long window is shared out among workers that would idle.
+//! How windows are shared out among workers: which are cut, and how finely.
 //!
 //! Pages of one window can only be read one after the other, so a few long windows leave the permitted rate unused
-//! when answers are slow. The rule: a window is cut only when that gains something, since each cut costs the page
-//! already read, and a shared day is read twice.
+//! when answers are slow. But a part costs a page that is not full, days that parts share are read twice, and a first
+//! page whose window is cut is lost. The rule: a window is cut only as finely as the rate needs, and all cuts of a run
+//! together stay within a small part of its pages.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use super::plan::{self, Seam};
 use super::quota::Plan;
 use crate::model::Window;
 
-/// A window of fewer pages is read as it is: the page lost would be more than 1 in 40.
-const LEAST_PAGES: u64 = 40;
 /// A part should be worth its start.
-const LEAST_PAGES_PER_PART: u64 = 10;
-/// Days of a part beside the one it shares: with fewer, shared days would weigh too much.
-const LEAST_DAYS_PER_PART: u64 = 3;
+const LEAST_PAGES_PER_PART: u64 = 8;
 /// A window of more pages is cut even if no worker idles: its pages wait in memory until it is whole.
 const MOST_PAGES: u64 = 100;
-const PAGES_PER_PART_OF_MANY: u64 = 50;
+/// What cuts may cost, as a part of all pages; of few pages it may be more.
+const MOST_LOSS: f64 = 0.04;
+const LEAST_LOSS_PAGES: f64 = 10.0;
+/// What one more window costs: its last page is half empty on average.
+const LOSS_PER_PART: f64 = 0.5;
+/// What a shared day holds, as a part of a mean day.
+const SHARE_OF_QUIET_DAY: f64 = 0.25;
+const SHARE_OF_BUSY_DAY: f64 = 1.3;
+/// Latencies scatter, and parts are never equally long.
+const HEADROOM: f64 = 1.15;
+/// What is known to be slightly too long is left as it is; a part, which costs its window's first page again, sooner.
+const TOLERANCE: f64 = 1.1;
+const TOLERANCE_OF_PARTS: f64 = 1.6;
+/// Windows that are tried first while it is not known how long they are.
+const PROBES: usize = 2;
 
-/// What the workers are busy with.
-#[derive(Debug)]
-pub(super) struct Load {
-    per_second: u32,
-    concurrency: usize,
-    seam: Seam,
-    windows: AtomicUsize,
-    latency_micros: AtomicU64,
+/// What answers have told about the upstream, whoever asked.
+#[derive(Debug, Default)]
+pub(super) struct Pulse {
+    known: Mutex<Known>,
+    changed: Notify,
 }
 
-/// One of the windows that a run was given, held by it or by its parts until the last is done.
-#[derive(Debug)]
-pub(super) struct Ticket(Arc<Load>);
+#[derive(Debug, Default)]
+struct Known {
+    /// How long signing in took; stands in for `latency` until that is known.
+    sign_in: Option<f64>,
+    /// How long a page takes, in seconds.
+    latency: Option<f64>,
+    /// Whether any page has come.
+    has_page: bool,
+    /// The pages and days of windows whose total was told.
+    pages: u64,
+    days: u64,
+}
 
-impl Load {
-    pub(super) fn new(plan: Plan, concurrency: usize, seam: Seam) -> Arc<Self> {
-        Arc::new(Self {
-            per_second: plan.per_second.get(),
-            concurrency,
-            seam,
-            windows: AtomicUsize::new(0),
-            latency_micros: AtomicU64::new(0),
-        })
+impl Pulse {
+    pub(super) fn signed_in(&self, took: Duration) {
+        lock(&self.known).sign_in.get_or_insert(took.as_secs_f64());
     }
 
-    pub(super) fn ticket(self: &Arc<Self>) -> Arc<Ticket> {
-        self.windows.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Ticket(Arc::clone(self)))
+    /// Learns how long a page took. The mean follows the upstream's mood within a few pages.
+    pub(super) fn observe(&self, latency: Duration) {
+        let mut known = lock(&self.known);
+        let sample = latency.as_secs_f64();
+        known.latency = Some(known.latency.map_or(sample, |mean| mean + (sample - mean) / 8.0));
+        known.has_page = true;
+    }
+
+    /// Learns how many pages a window has, where it was told.
+    pub(super) fn measure(&self, window: &Window, pages: Option<u64>) {
+        if let Some(pages) = pages {
+            let mut known = lock(&self.known);
+            known.pages += pages;
+            known.days += window.days();
+        }
+        self.changed.notify_one();
+    }
+
+    /// Waits until more is known.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// How many requests must be in flight to use the rate.
+    fn demand(&self, per_second: f64) -> Option<f64> {
+        let known = lock(&self.known);
+        known.latency.or(known.sign_in).map(|latency| latency * per_second * HEADROOM)
+    }
+
+    fn pages_per_day(&self) -> Option<f64> {
+        let known = lock(&self.known);
+        (known.days > 0).then(|| known.pages as f64 / known.days as f64)
+    }
+}
+
+/// What is left to do in a run.
+#[derive(Debug)]
+pub(super) struct Load {
+    pulse: Arc<Pulse>,
+    per_second: f64,
+    concurrency: usize,
+    seam: Seam,
+    work: Mutex<Work>,
+}
+
+#[derive(Debug, Default)]
+struct Work {
+    /// Days of windows whose pages are not known.
+    unknown_days: u64,
+    /// Pages left in the others.
+    pages_left: u64,
+    pages_done: u64,
+    /// What cuts have cost so far, in pages.
+    loss: f64,
+}
+
+impl Load {
+    pub(super) fn new(pulse: Arc<Pulse>, plan: Plan, concurrency: usize, seam: Seam) -> Arc<Self> {
+        let per_second = f64::from(plan.per_second.get());
+        Arc::new(Self { pulse, per_second, concurrency, seam, work: Mutex::default() })
+    }
+
+    /// Counts a window to be read.
+    pub(super) fn ticket(self: &Arc<Self>, window: &Window, is_part: bool) -> Ticket {
+        lock(&self.work).unknown_days += window.days();
+        Ticket { load: Arc::clone(self), window: window.clone(), is_part, left: Mutex::default() }
+    }
+
+    /// How many windows to start with while so many wait: where they may have to be cut, it is cheaper to try a few
+    /// first than to lose the first page of each.
+    pub(super) fn starters(&self, waiting: usize) -> usize {
+        let is_known = lock(&self.pulse.known).has_page;
+        let may_be_cut = self.pulse.demand(self.per_second).is_some_and(|demand| demand > waiting as f64);
+        if !is_known && may_be_cut { PROBES } else { self.concurrency }
+    }
+
+    /// The windows to ask for instead of `window`, of which nothing was read yet, or `None` to ask for it as it is.
+    pub(super) fn cut_unread(&self, window: &Window) -> Option<Vec<Window>> {
+        let pages = self.pulse.pages_per_day()? * window.days() as f64;
+        self.cut(window, pages.ceil() as u64, 0.0, TOLERANCE)
+    }
+
+    /// Cuts a window of so many pages (still among the work left) at the price of `lost` pages read in vain.
+    fn cut(&self, window: &Window, pages: u64, lost: f64, tolerance: f64) -> Option<Vec<Window>> {
+        let (left, all, loss) = {
+            let work = lock(&self.work);
+            let left =
+                work.pages_left as f64 + work.unknown_days as f64 * self.pulse.pages_per_day().unwrap_or_default();
+            (left.max(pages as f64), left + work.pages_done as f64, work.loss)
+        };
+        let share = pages as f64 / left;
+        let affordable = ((all * MOST_LOSS).max(LEAST_LOSS_PAGES) - loss) * share - lost;
+        // So many workers would read this window while the others read the rest.
+        let useful = self.pulse.demand(self.per_second).unwrap_or_default().min(self.concurrency as f64) * share;
+        let useful = if useful > tolerance { useful.ceil() as u64 } else { 1 };
+        let useful = useful.min(pages / LEAST_PAGES_PER_PART);
+
+        let loss_of = |parts: &[Window]| {
+            let shared = parts[1..]
+                .iter()
+                .filter(|_| self.seam == Seam::Shared)
+                .map(|part| if plan::is_quiet(part.from()) { SHARE_OF_QUIET_DAY } else { SHARE_OF_BUSY_DAY });
+            let shared_pages = shared.sum::<f64>() * pages as f64 / window.days() as f64;
+            (parts.len() - 1) as f64 * LOSS_PER_PART + shared_pages
+        };
+        let finest = (2..=useful).rev().find_map(|count| {
+            let parts = plan::parts(window, count, self.seam)?;
+            (loss_of(&parts) <= affordable).then_some(parts)
+        });
+        let parts = match (finest, pages.div_ceil(MOST_PAGES)) {
+            (Some(parts), _) => parts,
+            (None, 1) => return None,
+            // Not finer than weeks: the shared days would be read for nothing else.
+            (None, count) => plan::parts(window, count.min(window.days() / 7), self.seam)?,
+        };
+        lock(&self.work).loss += loss_of(&parts) + lost;
+        Some(parts)
+    }
+}
+
+/// A window that is to be read, until dropped.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    load: Arc<Load>,
+    window: Window,
+    is_part: bool,
+    /// The pages left, once known.
+    left: Mutex<Option<u64>>,
+}
+
+impl Ticket {
+    /// The pages left to read; before they are known, more than any.
+    pub(super) fn work(&self) -> u64 {
+        lock(&self.left).unwrap_or(u64::MAX)
+    }
+
+    /// Learns that a reading begins, with a page of so many in all, and the windows to read instead, if that is better.
+    pub(super) fn begin(&self, pages: u64, may_cut: bool) -> Option<Vec<Window>> {
+        self.set(Some(pages));
+        if !may_cut {
+            return None;
+        }
+        let tolerance = if self.is_part { TOLERANCE_OF_PARTS } else { TOLERANCE };
+        self.load.cut(&self.window, pages, 1.0, tolerance)
+    }
+
+    /// Learns that a page was read.
+    pub(super) fn advance(&self) {
+        let left = *lock(&self.left);
+        self.set(left.map(|left| left.saturating_sub(1)));
+        lock(&self.load.work).pages_done += 1;
+    }
+
+    fn set(&self, pages: Option<u64>) {
+        let (mut left, mut work) = (lock(&self.left), lock(&self.load.work));
+        match *left {
+            Some(pages) => work.pages_left -= pages,
+            None => work.unknown_days -= self.window.days(),
+        }
+        match pages {
+            Some(pages) => work.pages_left += pages,
+            None => work.unknown_days += self.window.days(),
+        }
+        *left = pages;
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.0.windows.fetch_sub(1, Ordering::Relaxed);
+        self.set(Some(0));
     }
 }
 
-impl Ticket {
-    /// Learns how long a page took. The mean follows the upstream's mood within a few pages.
-    pub(super) fn observe(&self, latency: Duration) {
-        let sample = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-        let fold = |mean: u64| Some(if mean == 0 { sample } else { mean - mean / 8 + sample / 8 });
-        let _ = self.0.latency_micros.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fold);
-    }
-
-    /// The windows to read instead of `window`, which has so many `pages`, or `None` to read it as it is.
-    pub(super) fn share_out(&self, window: &Window, pages: u64) -> Option<Vec<Window>> {
-        if pages < LEAST_PAGES {
-            return None;
-        }
-        let needed = if pages > MOST_PAGES { pages.div_ceil(PAGES_PER_PART_OF_MANY) } else { 1 };
-        let own_days = window.days() - self.0.seam.days();
-        let sensible = (pages / LEAST_PAGES_PER_PART).min(own_days / LEAST_DAYS_PER_PART);
-        plan::parts(window, needed.max(self.workers_per_window()).min(sensible), self.0.seam)
-    }
-
-    /// How many workers each window could use, so that the rate is the bound and not the round trip. Never so many
-    /// that parts would have to wait for each other.
-    fn workers_per_window(&self) -> u64 {
-        let windows = self.0.windows.load(Ordering::Relaxed).max(1) as u64;
-        let in_flight = u64::from(self.0.per_second) * self.0.latency_micros.load(Ordering::Relaxed);
-        // A quarter more than the mean needs, since latencies scatter.
-        let useful = (in_flight * 5 / 4).div_ceil(1_000_000);
-        useful.div_ceil(windows).min(self.0.concurrency as u64 / windows)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -98,37 +245,80 @@ mod tests {
         Window::try_new("2022-02-01".parse().unwrap(), "2022-02-28".parse().unwrap(), Scope::All).unwrap()
     }
 
-    fn parts_of(pages: u64, windows: usize, latency_ms: u64) -> usize {
-        let load = Load::new(Plan::BUSINESS, 30, Seam::Shared);
-        let tickets: Vec<_> = (0..windows).map(|_| load.ticket()).collect();
-        tickets[0].observe(Duration::from_millis(latency_ms));
-        tickets[0].share_out(&month(), pages).map_or(1, |parts| parts.len())
+    fn load(latency_ms: u64, seam: Seam) -> Arc<Load> {
+        let pulse = Arc::<Pulse>::default();
+        pulse.observe(Duration::from_millis(latency_ms));
+        Load::new(pulse, Plan::BUSINESS, 30, seam)
+    }
+
+    /// Of one of so many windows, whose first page has come.
+    fn parts_of(pages: u64, windows: usize, latency_ms: u64, seam: Seam) -> usize {
+        let load = load(latency_ms, seam);
+        let tickets: Vec<_> = (0..windows).map(|_| load.ticket(&month(), false)).collect();
+        load.pulse.measure(&month(), Some(pages));
+        tickets[0].begin(pages, true).map_or(1, |parts| parts.len())
     }
 
     #[test]
     fn a_long_window_is_cut_only_when_workers_would_idle() {
-        assert_eq!(parts_of(60, 14, 2000), 2);
-        assert_eq!(parts_of(60, 8, 2000), 3);
-        assert_eq!(parts_of(60, 14, 200), 1);
-        assert_eq!(parts_of(60, 100, 2000), 1);
-        assert_eq!(parts_of(60, 1, 2000), 6);
-        assert_eq!(parts_of(39, 1, 2000), 1);
+        assert_eq!(parts_of(60, 14, 2000, Seam::Adjacent), 2);
+        assert_eq!(parts_of(60, 14, 200, Seam::Adjacent), 1);
+        assert_eq!(parts_of(60, 100, 2000, Seam::Adjacent), 1);
+        assert_eq!(parts_of(60, 1, 2000, Seam::Adjacent), 7);
+        assert_eq!(parts_of(60, 1, 2000, Seam::Shared), 4);
+        assert_eq!(parts_of(15, 1, 2000, Seam::Adjacent), 1);
+    }
+
+    #[test]
+    fn a_longer_window_is_cut_more_finely() {
+        let load = load(2000, Seam::Adjacent);
+        let [long, short] = [load.ticket(&month(), false), load.ticket(&month(), false)];
+        [20, 600].iter().for_each(|pages| load.pulse.measure(&month(), Some(*pages)));
+        assert_eq!(short.begin(20, true), None);
+        assert!(long.begin(600, true).unwrap().len() > 15);
     }
 
     #[test]
     fn a_very_long_window_is_cut_for_the_sake_of_memory() {
-        assert_eq!(parts_of(200, 100, 200), 4);
-        assert_eq!(parts_of(100_000, 100, 200), 9);
+        assert_eq!(parts_of(200, 100, 200, Seam::Shared), 2);
+        assert_eq!(parts_of(100_000, 100, 200, Seam::Shared), 4);
     }
 
     #[test]
-    fn a_window_counts_until_its_last_part_is_done() {
-        let load = Load::new(Plan::PRO, 16, Seam::Shared);
-        let ticket = load.ticket();
-        let part = Arc::clone(&ticket);
-        drop(ticket);
-        assert_eq!(load.windows.load(Ordering::Relaxed), 1);
-        drop(part);
-        assert_eq!(load.windows.load(Ordering::Relaxed), 0);
+    fn cuts_of_a_run_cost_little_in_all() {
+        let load = load(20_000, Seam::Adjacent);
+        let windows = vec![month(); 14];
+        let _tickets: Vec<_> = windows.iter().map(|window| load.ticket(window, false)).collect();
+        load.pulse.measure(&month(), Some(43));
+        let parts: usize = windows.iter().map(|window| load.cut_unread(window).map_or(1, |parts| parts.len())).sum();
+        let extra = (parts - windows.len()) as f64 * LOSS_PER_PART;
+        assert!(extra > 602.0 * 0.02 && extra <= 602.0 * MOST_LOSS, "{extra} pages");
+    }
+
+    #[test]
+    fn what_is_left_to_do_is_nothing_when_all_tickets_are_gone() {
+        let load = load(200, Seam::Shared);
+        let [read, given_up] = [load.ticket(&month(), false), load.ticket(&month(), false)];
+        assert_eq!(read.work(), u64::MAX);
+        read.begin(3, true);
+        read.advance();
+        assert_eq!(read.work(), 2);
+        {
+            let work = lock(&load.work);
+            assert_eq!((work.pages_left, work.unknown_days), (2, 28));
+        }
+        drop((read, given_up));
+        let work = lock(&load.work);
+        assert_eq!((work.pages_left, work.unknown_days, work.pages_done), (0, 0, 1));
+    }
+
+    #[test]
+    fn a_few_windows_are_tried_first_where_they_may_have_to_be_cut() {
+        let pulse = Arc::<Pulse>::default();
+        pulse.signed_in(Duration::from_secs(2));
+        let load = Load::new(Arc::clone(&pulse), Plan::BUSINESS, 30, Seam::Shared);
+        assert_eq!((load.starters(14), load.starters(100)), (PROBES, 30));
+        pulse.observe(Duration::from_secs(2));
+        assert_eq!(load.starters(14), 30);
     }
 }

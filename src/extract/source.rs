@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use tokio::task::JoinSet;
@@ -13,12 +14,13 @@ use super::crawl::{Crawl, Outcome};
 use super::credentials::Credentials;
 use super::error::{ExtractError, WindowFailure};
 use super::fetch::{Fetcher, Place, Stop};
+use super::plan::Seam;
 use super::progress::{Event, Usage};
 use super::quota::DayCount;
 use super::retry::{Run, WindowBudget};
 use super::settings::Settings;
 use super::share::{Load, Ticket};
-use crate::model::{Window, WindowRead};
+use crate::model::{Scope, Window, WindowRead};
 
 /// Requests that must be left for each window under way once they run short.
 const REQUESTS_KEPT_PER_WINDOW: u64 = 10;
@@ -48,13 +50,37 @@ impl Source {
 
     /// How many records the upstream reports for a window, where it says so, for the price of one page.
     pub async fn total(&self, window: &Window) -> Result<Option<u64>, WindowFailure> {
-        let place = Place { window, number: 0, token: None };
+        let place = Place { window, number: 0, token: None, work: 1 };
         match self.fetcher.page(&Run::default(), &mut WindowBudget::new(), place).await {
-            Ok((_, digest, _)) => Ok(digest.total_records),
+            Ok((_, digest)) => Ok(digest.total_records),
             Err(Stop::Failed(error)) => Err(WindowFailure { window: window.clone(), error }),
             // No token was sent, so the complaint cannot be about one; there is no total to tell.
             Err(Stop::TokenExpired) => Ok(None),
         }
+    }
+
+    /// Finds out how windows may meet, from the totals of `day`, of the next and of both together, for the price of
+    /// three pages. `None` where the days hold nothing or the upstream gives no totals: then another day may tell.
+    ///
+    /// Both days should be so old that nothing arrives in them any more. Totals that do not add up mean that days must
+    /// be shared: a last day that is not included shows as a day without records, or as two days that hold as much as
+    /// the first alone.
+    pub async fn calibrate(&self, day: NaiveDate) -> Result<Option<Seam>, WindowFailure> {
+        let next = day.succ_opt().unwrap_or(day);
+        let window = |from, to| Window::try_new(from, to, Scope::All);
+        let (Ok(first), Ok(second), Ok(both)) = (window(day, day), window(next, next), window(day, next)) else {
+            return Ok(None);
+        };
+        let totals = futures::try_join!(self.total(&first), self.total(&second), self.total(&both))?;
+        let (Some(first), Some(second), Some(both)) = totals else { return Ok(None) };
+        Ok(match (first, second) {
+            _ if both == 0 => None,
+            // Each day alone holds something, so the last day of a window is included; together they hold it once.
+            (1.., 1..) if first.checked_add(second) == Some(both) => Some(Seam::Adjacent),
+            // A day that is empty proves nothing, unless a window of one day can hold nothing at all.
+            (0, 1..) | (1.., 0) => None,
+            _ => Some(Seam::Shared),
+        })
     }
 
     /// Reads one window. It comes as several where the upstream would not give it whole.
@@ -101,8 +127,7 @@ impl Source {
 /// A window that waits for a worker.
 struct Job {
     window: Window,
-    ticket: Arc<Ticket>,
-    /// Parts are not shared out again: their pages are known to be few enough.
+    ticket: Ticket,
     is_part: bool,
 }
 
@@ -110,6 +135,7 @@ struct Job {
 struct Crew {
     fetcher: Arc<Fetcher>,
     run: Arc<Run>,
+    load: Arc<Load>,
     queue: VecDeque<Job>,
     at_work: JoinSet<(Job, Result<Outcome, ExtractError>)>,
 }
@@ -117,18 +143,21 @@ struct Crew {
 impl Crew {
     fn new(fetcher: Arc<Fetcher>, windows: impl IntoIterator<Item = Window>) -> Self {
         let Settings { plan, seam, .. } = fetcher.settings;
-        let load = Load::new(plan, fetcher.settings.concurrency(), seam);
-        let queue: VecDeque<Job> =
-            windows.into_iter().map(|window| Job { window, ticket: load.ticket(), is_part: false }).collect();
+        let load = Load::new(Arc::clone(&fetcher.pulse), plan, fetcher.settings.concurrency(), seam);
+        let queue: VecDeque<Job> = windows.into_iter().map(|window| job(&load, window, false)).collect();
         fetcher.settings.observer.tell(Event::Planned { windows: queue.len() });
-        Self { fetcher, run: Arc::default(), queue, at_work: JoinSet::new() }
+        Self { fetcher, run: Arc::default(), load, queue, at_work: JoinSet::new() }
     }
 
     /// The next window that is whole or has failed; `None` when all are done.
     async fn next(&mut self) -> Option<Result<WindowRead, WindowFailure>> {
         loop {
             self.start_workers();
-            let (job, outcome) = match self.at_work.join_next().await? {
+            let done = tokio::select! {
+                done = self.at_work.join_next() => done?,
+                () = self.fetcher.pulse.changed(), if !self.queue.is_empty() => continue,
+            };
+            let (job, outcome) = match done {
                 Ok(done) => done,
                 Err(error) => match error.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),
@@ -138,7 +167,7 @@ impl Crew {
             };
             match outcome {
                 Ok(Outcome::Whole(read)) => return Some(Ok(read)),
-                Ok(Outcome::Parts(parts)) => self.queue_parts(&job, parts),
+                Ok(Outcome::Parts(parts)) => self.queue_parts(parts),
                 Err(error) => return Some(Err(WindowFailure { window: job.window, error })),
             }
         }
@@ -148,8 +177,14 @@ impl Crew {
         if self.run.check().is_err() {
             self.queue.clear();
         }
-        while self.at_work.len() < self.fetcher.settings.concurrency().min(self.affordable()) {
+        while self.at_work.len() < self.load.starters(self.queue.len() + self.at_work.len()).min(self.affordable()) {
             let Some(job) = self.queue.pop_front() else { break };
+            if let Some(parts) = self.load.cut_unread(&job.window).filter(|_| !job.is_part) {
+                self.fetcher.settings.observer.tell(Event::Cut { window: &job.window, parts: parts.len() });
+                drop(job);
+                self.queue_parts(parts);
+                continue;
+            }
             let worker = work(Arc::clone(&self.fetcher), Arc::clone(&self.run), job);
             self.at_work.spawn(worker.in_current_span());
         }
@@ -163,16 +198,19 @@ impl Crew {
     }
 
     /// Parts go first: their window has waited already.
-    fn queue_parts(&mut self, whole: &Job, parts: Vec<Window>) {
+    fn queue_parts(&mut self, parts: Vec<Window>) {
         for window in parts.into_iter().rev() {
-            self.queue.push_front(Job { window, ticket: Arc::clone(&whole.ticket), is_part: true });
+            self.queue.push_front(job(&self.load, window, true));
         }
     }
 }
 
+fn job(load: &Arc<Load>, window: Window, is_part: bool) -> Job {
+    Job { ticket: load.ticket(&window, is_part), window, is_part }
+}
+
 async fn work(fetcher: Arc<Fetcher>, run: Arc<Run>, job: Job) -> (Job, Result<Outcome, ExtractError>) {
-    let ticket = (!job.is_part).then_some(&*job.ticket);
-    let outcome = Crawl::new(&fetcher, &run, &job.window, ticket).read().await;
+    let outcome = Crawl::new(&fetcher, &run, &job.window, Some(&job.ticket)).read().await;
     if let Err(error) = &outcome {
         run.end_if_fatal(error);
     }

@@ -1,0 +1,284 @@
+//! How close extraction comes to the rate limit: wall time and requests against the least there could be, beside a
+//! plain client that asks for one page after the other.
+//!
+//! ```text
+//! cargo run --release --example extract_bench -- --matrix
+//! cargo run --release --example extract_bench -- --rate 10 --latency 500ms --dense --seam adjacent
+//! ```
+//!
+//! Each case has a simulated account of its own, which refuses every request beyond the rate in any second, wherever
+//! that second begins. *Pages* are the ideal ones of the whole backfill: all records divided by the page size, rounded
+//! up. What windows, parts and shared days cost comes on top, and is measured against it. The wall time is that from
+//! the first request for the report to the last window; *start* is what came before (the access token and, with
+//! calibration, three totals), whose requests count too.
+
+use std::error::Error;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use chrono::{Days, NaiveDate};
+use clap::Parser;
+use futures::{StreamExt, stream};
+use phonetrail::extract::{Credentials, Plan, Seam, Secret, Settings, Source, plan};
+use phonetrail::model::{AccountId, Scope};
+use phonetrail::simulator::{
+    self, GeneratorConfig, Latency, RateLimits, RunningSimulator, SecondWindow, SimulatorConfig,
+};
+use serde::Deserialize;
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+const PAGE_SIZE: u64 = 300;
+const SEED: u64 = 12;
+
+/// Measures extraction against a rate limit and a latency.
+#[derive(Clone, Debug, Parser)]
+struct Arguments {
+    /// Requests per second that the account allows.
+    #[arg(long, default_value_t = 10)]
+    rate: u32,
+    /// How long every answer takes.
+    #[arg(long, default_value = "200ms")]
+    latency: Latency,
+    /// How many records the account holds.
+    #[arg(long, default_value_t = 180_000)]
+    records: usize,
+    /// Over how many months they are spread.
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=120))]
+    months: u32,
+    /// All records lie in one month.
+    #[arg(long)]
+    dense: bool,
+    /// How windows meet.
+    #[arg(long, default_value = "shared", value_parser = ["shared", "adjacent"])]
+    seam: String,
+    /// Leaves the sequential client out.
+    #[arg(long)]
+    no_baseline: bool,
+    /// 5, 10 and 40 requests per second at 200 ms, 500 ms and 2 s, with both seams, twelve months and one.
+    #[arg(long)]
+    matrix: bool,
+    /// How many cases run side by side.
+    #[arg(long, default_value_t = 4)]
+    parallel: usize,
+}
+
+/// What a client used.
+#[derive(Debug)]
+struct Measured {
+    client: &'static str,
+    start: Duration,
+    wall: Duration,
+    records: u64,
+    /// Pages of the windows as they were accepted.
+    window_pages: u64,
+    rereads: u64,
+    requests: u64,
+    throttled: u64,
+    max_in_flight: u64,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let arguments = Arguments::parse();
+    let cases = if arguments.matrix { matrix(&arguments) } else { vec![arguments.clone()] };
+    println!(
+        "| span | seam | req/s | latency | client | pages | wall s | start s | wall / (pages / rate) \
+         | with start | wall / (requests / rate) | requests | requests / pages | rereads | 429s | max in flight |"
+    );
+    println!("|{}", "---|".repeat(16));
+    let mut rows = stream::iter(cases).map(measure).buffered(arguments.parallel.max(1));
+    while let Some(rows) = rows.next().await {
+        rows?.iter().for_each(|row| println!("{row}"));
+    }
+    Ok(())
+}
+
+fn matrix(arguments: &Arguments) -> Vec<Arguments> {
+    let mut cases = Vec::new();
+    for dense in [false, true] {
+        for latency in [200, 500, 2000].map(|millis| Latency::fixed(Duration::from_millis(millis))) {
+            for rate in [5, 10, 40] {
+                for seam in ["shared", "adjacent"] {
+                    // The sequential client knows no seams: once is enough.
+                    let no_baseline = arguments.no_baseline || seam == "adjacent";
+                    let seam = seam.to_owned();
+                    cases.push(Arguments { rate, latency, dense, seam, no_baseline, ..arguments.clone() });
+                }
+            }
+        }
+    }
+    cases
+}
+
+async fn measure(case: Arguments) -> Result<Vec<String>, Failure> {
+    let plain = async { if case.no_baseline { Ok(None) } else { sequential(&case).await.map(Some) } };
+    let (ours, plain) = tokio::try_join!(phonetrail(&case), plain)?;
+    Ok([Some(ours), plain].iter().flatten().map(|measured| row(&case, measured)).collect())
+}
+
+fn row(case: &Arguments, measured: &Measured) -> String {
+    let Measured { client, start, wall, records, window_pages, rereads, requests, throttled, max_in_flight } = measured;
+    let pages = (case.records as u64).div_ceil(PAGE_SIZE);
+    let ideal = pages as f64 / f64::from(case.rate);
+    let needed = *requests as f64 / f64::from(case.rate);
+    let (wall, start) = (wall.as_secs_f64(), start.as_secs_f64());
+    let span = if case.dense { "one month".to_owned() } else { format!("{} months", case.months) };
+    let seam = if *client == "phonetrail" { case.seam.as_str() } else { "-" };
+    eprintln!("{client}: {records} records on {window_pages} pages of windows");
+    format!(
+        "| {span} | {seam} | {} | {} | {client} | {pages} | {wall:.1} | {start:.1} | {:.3} | {:.3} | {:.3} | {requests} \
+         | {:.3} | {rereads} | {throttled} | {max_in_flight} |",
+        case.rate,
+        case.latency,
+        wall / ideal,
+        (wall + start) / ideal,
+        wall / needed,
+        *requests as f64 / pages as f64,
+    )
+}
+
+fn span(case: &Arguments) -> (NaiveDate, NaiveDate) {
+    let first = NaiveDate::from_ymd_opt(2022, 1, 1).unwrap_or_default();
+    let months = if case.dense { 1 } else { case.months };
+    let next = first.checked_add_months(chrono::Months::new(months)).unwrap_or(first);
+    (first, next.pred_opt().unwrap_or(next))
+}
+
+async fn account(case: &Arguments) -> Result<RunningSimulator, Failure> {
+    let (from, to) = span(case);
+    let config = SimulatorConfig::default()
+        .with_generated(GeneratorConfig { seed: SEED, records: case.records, from, to })
+        .with_latency(case.latency)
+        .with_rate_limits(RateLimits { per_second: Some(case.rate), per_day: None })
+        .with_second_window(SecondWindow::Sliding);
+    Ok(simulator::serve(config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?)
+}
+
+async fn phonetrail(case: &Arguments) -> Result<Measured, Failure> {
+    let account = account(case).await?;
+    let simulator::Credentials { account_id, client_id, client_secret } = account.config().credentials.clone();
+    let credentials = Credentials::ServerToServer {
+        account_id: AccountId::new(account_id),
+        client_id,
+        client_secret: Secret::new(client_secret),
+    };
+    let seam = if case.seam == "adjacent" { Seam::Adjacent } else { Seam::Shared };
+    let settings = Settings {
+        base_url: account.base_url(),
+        oauth_url: account.oauth_url(),
+        plan: format!("{}/s,1000000/day", case.rate).parse::<Plan>()?,
+        seam,
+        ..Settings::default()
+    };
+    let source = Source::try_new(credentials, settings)?;
+    let (first, last) = span(case);
+
+    let began = Instant::now();
+    source.sign_in().await?;
+    if seam == Seam::Adjacent {
+        let calibrated = source.calibrate(first + Days::new(10)).await?;
+        assert_eq!(calibrated, Some(Seam::Adjacent), "the account includes the last day");
+    }
+    let start = began.elapsed();
+
+    let began = Instant::now();
+    let (from, to) = plan::asked_span(first, last, chrono::Utc::now().date_naive());
+    let mut reads = source.read_all(plan::windows(from, to, &Scope::All, seam));
+    let (mut records, mut window_pages, mut rereads) = (0, 0, 0);
+    while let Some(read) = reads.next().await {
+        let read = read?;
+        records += read.received;
+        window_pages += read.pages.len() as u64;
+        rereads += u64::from(read.reads) - 1;
+    }
+    let wall = began.elapsed();
+    assert!(records >= case.records as u64, "records are missing");
+    assert_eq!(source.usage().requests, account.stats().report_requests);
+    let client = "phonetrail";
+    Ok(measured(client, &account, Measured { start, wall, records, window_pages, rereads, ..empty(client) }))
+}
+
+/// One request at a time, month by month, a second's rest after a refusal: what one writes first.
+async fn sequential(case: &Arguments) -> Result<Measured, Failure> {
+    #[derive(Deserialize)]
+    struct Token {
+        access_token: String,
+    }
+    #[derive(Deserialize)]
+    struct Page {
+        #[serde(default)]
+        next_page_token: String,
+        operation_logs: Vec<serde_json::Value>,
+    }
+
+    let account = account(case).await?;
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let began = Instant::now();
+    let credentials = account.config().credentials.clone();
+    let form = [("grant_type", "account_credentials"), ("account_id", credentials.account_id.as_str())];
+    let request = http.post(account.oauth_url()).basic_auth(credentials.client_id, Some(credentials.client_secret));
+    let token: Token = serde_json::from_slice(&request.form(&form).send().await?.bytes().await?)?;
+    let start = began.elapsed();
+
+    let began = Instant::now();
+    let (mut month, last) = span(case);
+    let (mut records, mut window_pages) = (0, 0);
+    while month <= last {
+        let next_month = month.checked_add_months(chrono::Months::new(1)).unwrap_or(last);
+        let (from, to) = (month.to_string(), next_month.pred_opt().unwrap_or(last).to_string());
+        let mut next_page_token = String::new();
+        loop {
+            let query = [
+                ("from", from.as_str()),
+                ("to", to.as_str()),
+                ("page_size", "300"),
+                ("next_page_token", next_page_token.as_str()),
+            ];
+            let url = format!("{}/phone/reports/operationlogs", account.base_url());
+            let answer = http.get(url).bearer_auth(&token.access_token).query(&query).send().await?;
+            if answer.status() == 429 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                continue;
+            }
+            let page: Page = serde_json::from_slice(&answer.error_for_status()?.bytes().await?)?;
+            records += page.operation_logs.len() as u64;
+            window_pages += 1;
+            next_page_token = page.next_page_token;
+            if next_page_token.is_empty() {
+                break;
+            }
+        }
+        month = next_month;
+    }
+    let wall = began.elapsed();
+    let client = "sequential";
+    Ok(measured(client, &account, Measured { start, wall, records, window_pages, ..empty(client) }))
+}
+
+fn empty(client: &'static str) -> Measured {
+    let none = Duration::ZERO;
+    Measured {
+        client,
+        start: none,
+        wall: none,
+        records: 0,
+        window_pages: 0,
+        rereads: 0,
+        requests: 0,
+        throttled: 0,
+        max_in_flight: 0,
+    }
+}
+
+/// What the account saw is what counts, not what the client believes.
+fn measured(client: &'static str, account: &RunningSimulator, known: Measured) -> Measured {
+    let stats = account.stats();
+    Measured {
+        client,
+        requests: stats.report_requests,
+        throttled: stats.throttled,
+        max_in_flight: stats.max_in_flight,
+        ..known
+    }
+}
