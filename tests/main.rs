@@ -14,6 +14,7 @@ mod check;
 mod cli;
 mod crash;
 mod failures;
+mod faults;
 mod hostile;
 mod ledger;
 mod limits;

@@ -1,0 +1,88 @@
+//! Access tokens that end too soon, or do not come.
+
+use std::time::Duration;
+
+use phonetrail::extract::{Credentials, ErrorKind, Secret, Source};
+use phonetrail::model::AccountId;
+use phonetrail::simulator::{self, Endpoint, Fault, FaultPlan, SeenRequest};
+use rstest::rstest;
+
+use super::trial::{Trial, config, thrice};
+
+const EXPIRED: &str = r#"{"code":124,"message":"Access token is expired."}"#;
+
+#[rstest]
+#[case::expired(Fault::status(401, EXPIRED))]
+#[case::expired_in_a_400(Fault::status(400, EXPIRED))]
+#[case::expired_in_a_200(Fault::status(200, EXPIRED))]
+#[case::a_401_without_words(Fault::status(401, ""))]
+#[case::revoked(Fault::RevokeAccess)]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_access_token_that_ends_in_a_run_is_renewed(#[case] fault: Fault) {
+    let trial = Trial::under(thrice(&fault)).await;
+    trial.heals().await;
+    assert!(trial.account.simulator.stats().token_requests > 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_access_token_that_another_program_ends_again_and_again_is_renewed_again_and_again() {
+    let often = |request: &SeenRequest| request.endpoint == Endpoint::Report && request.number % 7 == 0;
+    let faults = FaultPlan::new().when(u64::MAX, often, Fault::RevokeAccess);
+    Trial::under(faults).await.heals().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_access_token_is_renewed_before_its_short_life_ends() {
+    let config = config().with_access_token_lifetime(Duration::from_secs(1)).with_latency("80ms".parse().unwrap());
+    let mut trial = Trial::start(config).await;
+    trial.settings.concurrency = Some(1);
+    trial.heals().await;
+    assert!(trial.account.simulator.stats().token_requests > 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_access_token_that_is_never_taken_is_refused() {
+    let always = |request: &SeenRequest| request.endpoint == Endpoint::Report;
+    let trial = Trial::under(FaultPlan::new().when(u64::MAX, always, Fault::status(401, EXPIRED))).await;
+    let outcome = trial.fails_until_the_faults_end().await;
+    assert_eq!(outcome.kind(), Some(ErrorKind::Refused));
+    outcome.assert_says(&["access token not accepted", "HTTP 401", "code 124", "tracking id v=2.0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_given_access_token_that_ends_leaves_whole_windows() {
+    let mut trial = Trial::under(FaultPlan::new().on_report(9, Fault::RevokeAccess)).await;
+    trial.settings.concurrency = Some(1);
+    let outcome = trial.sync_from(with_given_token(&trial)).await;
+    assert_eq!(outcome.kind(), Some(ErrorKind::Refused));
+    assert!(outcome.0.unwrap().windows > 0);
+    trial.assert_nothing_invented();
+
+    trial.sync_from(with_given_token(&trial)).await.done();
+    trial.assert_exact();
+}
+
+fn with_given_token(trial: &Trial) -> Source {
+    let token = Secret::new(trial.account.simulator.issue_access_token());
+    let account_id = Some(AccountId::new(simulator::Credentials::ACCOUNT_ID));
+    Source::try_new(Credentials::AccessToken { account_id, token }, trial.settings.clone()).unwrap()
+}
+
+#[rstest]
+#[case::internal_error(Fault::status(500, ""), "HTTP 500")]
+#[case::too_many(Fault::status_with_header(429, "Retry-After", "1", ""), "HTTP 429")]
+#[case::html(Fault::Html200, "no access token")]
+#[case::half_a_text(Fault::TruncatedJson, "no access token")]
+#[case::nothing_in_it(Fault::status(200, "{}"), "no access token")]
+#[case::broken_off(Fault::ResetMidBody, "no whole answer")]
+#[case::broken_before_it_began(Fault::ResetBeforeAnswer, "no whole answer")]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_that_fails_is_asked_again(#[case] fault: Fault, #[case] word: &str) {
+    let passing = FaultPlan::new().on_token(1, fault.clone()).on_token(2, fault.clone());
+    Trial::under(passing).await.heals().await;
+
+    let lasting = FaultPlan::new().on_next(Endpoint::Token, u64::MAX, fault);
+    let outcome = Trial::under(lasting).await.fails_until_the_faults_end().await;
+    assert_eq!(outcome.kind(), Some(ErrorKind::Unavailable));
+    outcome.assert_says(&["an access token", "attempt 4 of 4", word]);
+}

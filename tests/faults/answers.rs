@@ -1,0 +1,144 @@
+//! Answers that are none, or come in another way than usual.
+
+use std::time::{Duration, Instant};
+
+use phonetrail::extract::{ErrorKind, Retries, Settings, Timeouts};
+use phonetrail::pipeline::StopReason;
+use phonetrail::simulator::{Fault, FaultPlan, Latency};
+use rstest::rstest;
+
+use super::trial::{Trial, always, config, in_the_third_window, thrice};
+
+const HTML: &str = "<html><body>Bad Gateway: the access token may be fine</body></html>";
+const PER_SECOND: &str =
+    r#"{"code":429,"message":"You have reached the maximum per-second rate limit for this API. Try again later."}"#;
+const DAILY: &str = r#"{"code":429,"message":"You have reached the maximum daily rate limit for this API. Refer to the response header for details on when you can make another request."}"#;
+
+/// Bodies of up to 64 KiB, and a fifth of a second for each.
+fn strict(settings: Settings) -> Settings {
+    let timeouts = Timeouts { total: Duration::from_millis(400), ..settings.timeouts };
+    Settings { timeouts, max_body_bytes: 64 << 10, ..settings }
+}
+
+#[rstest]
+#[case::late(Fault::Delay(Duration::from_millis(60)))]
+#[case::in_pieces(Fault::Drip { pieces: 12, pause: Duration::from_millis(5) })]
+#[case::compressed(Fault::Gzip)]
+#[case::of_another_type(Fault::ContentType("text/plain".to_owned()))]
+#[case::of_no_type(Fault::ContentType(String::new()))]
+#[case::padded(Fault::Padded(10_000))]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_odd_answer_that_is_whole_is_taken(#[case] fault: Fault) {
+    let trial = Trial::under(always(&fault)).await;
+    let report = trial.heals().await;
+    assert_eq!(report.requests, report.pages, "nothing was asked for again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn latency_and_jitter_change_nothing() {
+    let latency = Latency { fixed: Duration::from_millis(20), jitter: Duration::from_millis(60) };
+    let report = Trial::start(config().with_latency(latency)).await.heals().await;
+    assert_eq!(report.requests, report.pages);
+}
+
+/// What each fault is called in the error, and whether an answer came far enough to have a tracking id.
+#[rstest]
+#[case::internal_error(Fault::status(500, ""), &["HTTP 500", "tracking id v=2.0"])]
+#[case::bad_gateway_in_html(Fault::status(502, HTML), &["HTTP 502", "tracking id v=2.0"])]
+#[case::unavailable(Fault::status_with_header(503, "Retry-After", "0", "{}"), &["HTTP 503", "tracking id v=2.0"])]
+#[case::html(Fault::Html200, &["is no page of the operation log", "tracking id v=2.0"])]
+#[case::an_error_object(Fault::ErrorObject200, &["no list of records", "tracking id v=2.0"])]
+#[case::null_logs(Fault::NullLogs, &["no list of records", "tracking id v=2.0"])]
+#[case::half_a_text(Fault::TruncatedJson, &["is no page of the operation log", "tracking id v=2.0"])]
+#[case::broken_off(Fault::ResetMidBody, &["no whole answer", "tracking id v=2.0"])]
+#[case::broken_before_it_began(Fault::ResetBeforeAnswer, &["no whole answer"])]
+#[case::silent(Fault::Hang, &["no whole answer"])]
+#[case::dripping(Fault::Drip { pieces: 100, pause: Duration::from_millis(40) }, &["no whole answer", "tracking id v=2.0"])]
+#[case::too_long(Fault::Padded(100_000), &["longer than 65536 bytes", "tracking id v=2.0"])]
+#[case::not_compressed_as_said(Fault::status_with_header(200, "content-encoding", "gzip", "{}"), &["no whole answer"])]
+#[case::not_json(Fault::status(200, "\u{0}\u{1}"), &["is no page of the operation log"])]
+#[case::nothing(Fault::status(204, ""), &["HTTP 204"])]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_no_page_is_asked_for_again(#[case] fault: Fault, #[case] words: &[&str]) {
+    let mut passing = Trial::under(thrice(&fault)).await;
+    passing.settings = strict(passing.settings);
+    let report = passing.heals().await;
+    assert_eq!(report.requests, report.pages + 3);
+
+    let mut lasting = Trial::under(in_the_third_window(&fault)).await;
+    lasting.settings = strict(lasting.settings);
+    let outcome = lasting.fails_until_the_faults_end().await;
+    assert_eq!(outcome.kind(), Some(ErrorKind::Unavailable));
+    outcome.assert_says(&["window 2022-02-23..2022-03-22", "attempt 4 of 4"]);
+    outcome.assert_says(words);
+    let report = outcome.0.unwrap();
+    assert_eq!(report.windows, 3, "the other windows are kept");
+    assert!(report.rows_new > 0 && report.days.unmatched > 0 && report.days.settled > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_fails_throughout_is_not_asked_without_end() {
+    let mut trial = Trial::under(always(&Fault::status(500, ""))).await;
+    trial.settings.retries = Retries { per_run: 10, ..trial.settings.retries };
+    let outcome = trial.fails_until_the_faults_end().await;
+    assert_eq!(outcome.kind(), Some(ErrorKind::Unavailable));
+    outcome.assert_says(&["window 202", "HTTP 500", "tracking id v=2.0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compressed_body_that_unpacks_without_end_is_not_taken_in() {
+    let bomb = FaultPlan::new().on_report(2, Fault::Padded(32 << 20)).on_report(2, Fault::Gzip);
+    let mut trial = Trial::under(bomb).await;
+    trial.settings = strict(trial.settings);
+    trial.heals().await;
+}
+
+#[rstest]
+#[case::as_documented(&[("X-RateLimit-Category", "Heavy"), ("X-RateLimit-Type", "QPS")], PER_SECOND)]
+#[case::without_headers(&[], PER_SECOND)]
+#[case::with_seconds(&[("Retry-After", "0")], PER_SECOND)]
+#[case::in_html(&[], HTML)]
+#[case::of_concurrency(&[], r#"{"code":429,"message":"Too many concurrent requests."}"#)]
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_requests_per_second_are_waited_out(#[case] headers: &[(&str, &str)], #[case] body: &str) {
+    let fault = status(429, headers, body);
+    let report = Trial::under(thrice(&fault)).await.heals().await;
+    assert_eq!(report.throttled, 3);
+
+    let outcome = Trial::under(in_the_third_window(&fault)).await.fails_until_the_faults_end().await;
+    assert_eq!(outcome.kind(), Some(ErrorKind::Unavailable));
+    outcome.assert_says(&["window 2022-02-23..2022-03-22", "attempt 8 of 8", "HTTP 429", "tracking id v=2.0"]);
+}
+
+#[rstest]
+#[case::as_documented(&[("X-RateLimit-Type", "Daily-limit"), ("X-RateLimit-Remaining", "0")], DAILY)]
+#[case::without_headers(&[], DAILY)]
+#[case::by_header_only(&[("X-RateLimit-Type", "Daily-limit")], HTML)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_used_up_day_ends_the_run_and_says_when_to_go_on(#[case] headers: &[(&str, &str)], #[case] body: &str) {
+    let fault = status(429, headers, body);
+    for plan in [FaultPlan::new().on_report(1, fault.clone()), in_the_third_window(&fault)] {
+        let outcome = Trial::under(plan).await.fails_until_the_faults_end().await;
+        assert_eq!(outcome.kind(), Some(ErrorKind::DailyLimit));
+        outcome.assert_says(&["daily request limit reached, go on at", "T00:00:00Z"]);
+        if let Ok(report) = outcome.0 {
+            let stop = report.stopped.unwrap();
+            assert!(stop.reason == StopReason::DailyLimit && stop.resume_at.is_some());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_upstream_is_given_up_in_the_time_set() {
+    let mut trial = Trial::under(always(&Fault::Hang)).await;
+    trial.settings = strict(trial.settings);
+    let started = Instant::now();
+    let outcome = trial.sync().await;
+    assert_eq!(outcome.kind(), Some(ErrorKind::Unavailable));
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+fn status(code: u16, headers: &[(&str, &str)], body: &str) -> Fault {
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Fault::Status { code, headers, body: body.to_owned() }
+}

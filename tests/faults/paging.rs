@@ -1,0 +1,169 @@
+//! Page tokens, totals and pages that are not what they should be.
+
+use std::time::Duration;
+
+use phonetrail::extract::{ErrorKind, ExtractError};
+use phonetrail::simulator::{Fault, FaultPlan, LastToken, LongRange, MonthLength, PageDraft, RecordOrder};
+use rstest::rstest;
+use serde_json::json;
+
+use super::trial::{Trial, always, at_page_token, config, in_the_third_window, thrice};
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_token_that_is_not_valid_restarts_its_window(
+    #[values(300, 400, 1001)] code: u32,
+    #[values(
+        "The next page token is invalid or expired.",
+        "The next page token is either invalid or has expired.",
+        "Next page token is invalid\r\nAsk for the first page again."
+    )]
+    message: &str,
+) {
+    for at in [1, 2, 5] {
+        let refused = Fault::status(400, json!({"code": code, "message": message}).to_string());
+        let report = Trial::under(at_page_token(at, refused)).await.heals().await;
+        assert!(report.requests > report.pages, "{at}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_token_that_dies_at_any_page_restarts_its_window() {
+    for at in 1..=8 {
+        Trial::under(at_page_token(at, Fault::ExpireToken)).await.heals().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_too_long_for_the_life_of_a_page_token_are_asked_for_in_parts() {
+    let config = config()
+        .with_page_cap(50)
+        .with_page_token_lifetime(Duration::from_millis(10))
+        .with_latency("20ms".parse().unwrap());
+    let report = Trial::start(config).await.heals().await;
+    assert!(report.windows > 4);
+}
+
+#[rstest]
+#[case::internal_error(Fault::status(500, ""))]
+#[case::broken_off(Fault::ResetMidBody)]
+#[case::half_a_text(Fault::TruncatedJson)]
+#[tokio::test(flavor = "multi_thread")]
+async fn page_tokens_that_work_once_restart_the_window_when_their_page_is_lost(#[case] lost: Fault) {
+    let plan = [2, 3, 5].into_iter().fold(FaultPlan::new(), |plan, number| plan.on_report(number, lost.clone()));
+    Trial::start(config().with_single_use_page_tokens(true).with_faults(plan)).await.heals().await;
+}
+
+/// What a page lacks or says wrongly, once or every time; `lasting` is what the error says then, or nothing where the
+/// window can be read all the same.
+#[rstest]
+#[case::the_same_token_again(Fault::RepeatToken, Some("repeats a page token"))]
+#[case::an_empty_page(Fault::EmptyPageWithToken, Some("is empty and has a page token"))]
+#[case::a_record_missing(Fault::DropRecord, Some("records were reported"))]
+#[case::a_total_too_high(Fault::WrongTotal(7), Some("records were reported"))]
+#[case::a_total_too_low(Fault::WrongTotal(-7), Some("records were reported"))]
+#[case::no_total(Fault::page(|page| page.total_records = None), None)]
+#[case::a_short_page(Fault::ShortPage(3), None)]
+#[case::a_token_to_an_empty_page_at_the_end(Fault::TokenAtEnd, None)]
+#[case::a_dead_token_at_the_end(Fault::page(dead_token_at_the_end), None)]
+#[case::no_echo(Fault::page(|page| (page.from, page.to) = (String::new(), String::new())), None)]
+#[case::a_wider_echo(Fault::page(|page| page.from = "2020-01-01".to_owned()), None)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_not_what_it_should_be_is_found_out(#[case] fault: Fault, #[case] lasting: Option<&str>) {
+    Trial::under(thrice(&fault)).await.heals().await;
+
+    let trial = Trial::under(in_the_third_window(&fault)).await;
+    match lasting {
+        None => drop(trial.heals().await),
+        Some(words) => {
+            let outcome = trial.fails_until_the_faults_end().await;
+            assert_eq!(outcome.kind(), Some(ErrorKind::Unstable));
+            outcome.assert_says(&["window 2022-02-23..2022-03-22", "in 4 reads", "tracking id v=2.0", words]);
+            assert_eq!(outcome.0.unwrap().windows, 3);
+        }
+    }
+}
+
+fn dead_token_at_the_end(page: &mut PageDraft) {
+    page.next_page_token.get_or_insert("dead".to_owned());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_token_after_every_last_page_costs_two_readings_a_window_and_no_more() {
+    let trial = Trial::under(always(&Fault::page(dead_token_at_the_end))).await;
+    let report = trial.heals().await;
+    assert_eq!((report.windows, report.requests), (4, 2 * (report.pages + 4)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_in_the_place_of_another_is_found_out() {
+    for totals in [true, false] {
+        for number in 1..=9 {
+            let plan = FaultPlan::new().on_report(number, Fault::DuplicatePage);
+            Trial::start(config().with_totals_given(totals).with_faults(plan)).await.heals().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_totals_what_is_missing_once_is_found_out() {
+    for fault in [Fault::DropRecord, Fault::EmptyPageWithToken, Fault::RepeatToken, Fault::InvalidUtf8] {
+        for number in [1, 6] {
+            let plan = FaultPlan::new().on_report(number, fault.clone());
+            Trial::start(config().with_totals_given(false).with_faults(plan)).await.heals().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_byte_damaged_on_the_way_is_not_stored() {
+    for number in 1..=6 {
+        Trial::under(FaultPlan::new().on_report(number, Fault::InvalidUtf8)).await.heals().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_total_that_changes_while_paging_restarts_the_window() {
+    for at in 1..=3 {
+        Trial::under(at_page_token(at, Fault::WrongTotal(1))).await.heals().await;
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_that_is_cut_is_asked_for_in_parts(
+    #[values(LongRange::CutEnd, LongRange::CutStart)] how: LongRange,
+    #[values(MonthLength::Days(1), MonthLength::Days(10), MonthLength::Days(27))] month: MonthLength,
+) {
+    let report = Trial::start(config().with_long_range(how).with_month(month)).await;
+    match month {
+        // Days that overlap cannot be asked for one by one.
+        MonthLength::Days(1) => {
+            let outcome = report.sync().await;
+            assert!(matches!(outcome.error(), Some(ExtractError::Clamped { .. })), "{outcome:?}");
+            outcome.assert_says(&["window 202", "is answered for"]);
+            report.assert_nothing_invented();
+        }
+        _ => assert!(report.heals().await.windows > 4),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn days_that_the_upstream_keeps_no_more_are_an_error() {
+    let kept = |page: &mut PageDraft| page.from = page.from.clone().max("2022-02-01".to_owned());
+    let trial = Trial::under(always(&Fault::page(kept))).await;
+    let outcome = trial.fails_until_the_faults_end().await;
+    assert_eq!(outcome.kind(), Some(ErrorKind::Unstable));
+    outcome.assert_says(&["window 202", "is answered for"]);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn any_order_and_any_last_token_will_do(
+    #[values(RecordOrder::NewestFirst, RecordOrder::OldestFirst, RecordOrder::Unsorted)] order: RecordOrder,
+    #[values(LastToken::Empty, LastToken::Null, LastToken::Missing)] last: LastToken,
+    #[values(true, false)] totals: bool,
+) {
+    let config = config().with_order(order).with_last_token(last).with_totals_given(totals);
+    Trial::start(config).await.heals().await;
+}
