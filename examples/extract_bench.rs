@@ -12,6 +12,8 @@
 //! the first request for the report to the last window; *start* is what came before (the access token and, with
 //! calibration, three totals), whose requests count too.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints what it measured")]
+
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};

@@ -243,7 +243,7 @@ mod tests {
     use bytes::Bytes;
     use reqwest::StatusCode;
     use reqwest::header::{HeaderMap, HeaderName};
-    use rstest::rstest;
+    use test_case::test_case;
 
     use super::super::credentials::Secret;
     use super::*;
@@ -264,65 +264,63 @@ mod tests {
 
     const RETRY: Verdict = Verdict::Retry { after: None };
 
-    #[rstest]
-    #[case(401, r#"{"code":124,"message":"Access token is expired."}"#, Verdict::RenewToken)]
-    #[case(400, r#"{"code":124,"message":"Invalid access token."}"#, Verdict::RenewToken)]
-    #[case(401, "", Verdict::RenewToken)]
-    #[case(404, r#"{"code":124,"message":"Account does not exist: x."}"#, Verdict::Refuse(Refusal::NoSuchAccount))]
-    #[case(401, r#"{"code":124,"message":"Account does not exist: x."}"#, Verdict::Refuse(Refusal::NoSuchAccount))]
-    #[case(400, r#"{"code":2001,"message":"x"}"#, Verdict::Refuse(Refusal::NoSuchAccount))]
-    #[case(
+    #[test_case(401, r#"{"code":124,"message":"Access token is expired."}"#, Verdict::RenewToken)]
+    #[test_case(400, r#"{"code":124,"message":"Invalid access token."}"#, Verdict::RenewToken)]
+    #[test_case(401, "", Verdict::RenewToken)]
+    #[test_case(404, r#"{"code":124,"message":"Account does not exist: x."}"#, Verdict::Refuse(Refusal::NoSuchAccount))]
+    #[test_case(401, r#"{"code":124,"message":"Account does not exist: x."}"#, Verdict::Refuse(Refusal::NoSuchAccount))]
+    #[test_case(400, r#"{"code":2001,"message":"x"}"#, Verdict::Refuse(Refusal::NoSuchAccount))]
+    #[test_case(
         401,
         r#"{"code":124,"message":"You do not have permission, because"}"#,
         Verdict::Refuse(Refusal::Permission)
     )]
-    #[case(
+    #[test_case(
         400,
         r#"{"code":4711,"message":"Invalid access token, does not contain scopes:[a]."}"#,
         Verdict::Refuse(Refusal::Scopes)
     )]
-    #[case(
+    #[test_case(
         403,
         r#"{"message":"Zoom Phone has not been enabled for this account"}"#,
         Verdict::Refuse(Refusal::PhoneNotEnabled)
     )]
-    #[case(400, r#"{"code":200,"message":"Only available for Paid account: x."}"#, Verdict::Refuse(Refusal::Plan))]
-    #[case(403, "<html>", Verdict::Refuse(Refusal::Permission))]
-    #[case(404, "", Verdict::Refuse(Refusal::Address))]
-    #[case(400, r#"{"code":400,"message":"The next page token is invalid or expired."}"#, Verdict::RestartWindow)]
-    #[case(400, r#"{"code":1001,"message":"The Next Page Token is either invalid"}"#, Verdict::RestartWindow)]
-    #[case(400, "The next page token is invalid or expired.\r\nAsk again.", Verdict::RestartWindow)]
-    #[case(400, r#"{"code":300,"message":"Validation Failed."}"#, Verdict::Reject)]
-    #[case(302, "", Verdict::Reject)]
-    #[case(500, "", RETRY)]
-    #[case(503, "<html>next page token</html>", RETRY)]
-    #[case(204, "", RETRY)]
-    #[case(200, "<html>please sign in: access token</html>", RETRY)]
-    #[case(200, r#"{"operation_logs":null}"#, RETRY)]
-    #[case(200, r#"{"code":1,"message":"hm"}"#, RETRY)]
-    #[case(200, r#"{"code":500,"message":"Internal"}"#, RETRY)]
-    #[case(200, r#"{"code":300,"message":"Validation Failed."}"#, RETRY)]
-    #[case(200, r#"{"code":124,"message":"Invalid access token."}"#, Verdict::RenewToken)]
-    #[case(200, r#"{"code":300,"message":"The next page token is invalid or expired."}"#, Verdict::RestartWindow)]
-    #[case(200, r#"{"code":429,"message":"Too many"}"#, Verdict::Throttle { after: None })]
-    #[case(200, r#"{"status":false,"errorCode":"4711","errorMessage":"no"}"#, Verdict::Refuse(Refusal::Scopes))]
-    fn an_answer_is_judged_by_status_and_text(#[case] status: u16, #[case] body: &str, #[case] verdict: Verdict) {
+    #[test_case(400, r#"{"code":200,"message":"Only available for Paid account: x."}"#, Verdict::Refuse(Refusal::Plan))]
+    #[test_case(403, "<html>", Verdict::Refuse(Refusal::Permission))]
+    #[test_case(404, "", Verdict::Refuse(Refusal::Address))]
+    #[test_case(400, r#"{"code":400,"message":"The next page token is invalid or expired."}"#, Verdict::RestartWindow)]
+    #[test_case(400, r#"{"code":1001,"message":"The Next Page Token is either invalid"}"#, Verdict::RestartWindow)]
+    #[test_case(400, "The next page token is invalid or expired.\r\nAsk again.", Verdict::RestartWindow)]
+    #[test_case(400, r#"{"code":300,"message":"Validation Failed."}"#, Verdict::Reject)]
+    #[test_case(302, "", Verdict::Reject)]
+    #[test_case(500, "", RETRY)]
+    #[test_case(503, "<html>next page token</html>", RETRY)]
+    #[test_case(204, "", RETRY)]
+    #[test_case(200, "<html>please sign in: access token</html>", RETRY)]
+    #[test_case(200, r#"{"operation_logs":null}"#, RETRY)]
+    #[test_case(200, r#"{"code":1,"message":"hm"}"#, RETRY)]
+    #[test_case(200, r#"{"code":500,"message":"Internal"}"#, RETRY)]
+    #[test_case(200, r#"{"code":300,"message":"Validation Failed."}"#, RETRY)]
+    #[test_case(200, r#"{"code":124,"message":"Invalid access token."}"#, Verdict::RenewToken)]
+    #[test_case(200, r#"{"code":300,"message":"The next page token is invalid or expired."}"#, Verdict::RestartWindow)]
+    #[test_case(200, r#"{"code":429,"message":"Too many"}"#, Verdict::Throttle { after: None })]
+    #[test_case(200, r#"{"status":false,"errorCode":"4711","errorMessage":"no"}"#, Verdict::Refuse(Refusal::Scopes))]
+    fn an_answer_is_judged_by_status_and_text(status: u16, body: &str, verdict: Verdict) {
         assert_eq!(page(&reply(status, &[], body)), verdict);
     }
 
-    #[rstest]
-    #[case(&[("X-RateLimit-Type", "QPS")], "per-second", Verdict::Throttle { after: None })]
-    #[case(&[("retry-after", "2")], "", Verdict::Throttle { after: Some(Duration::from_secs(2)) })]
-    #[case(&[("X-RateLimit-Type", "QPS"), ("retry-after", "600")], "", Verdict::Throttle { after: Some(Duration::from_secs(600)) })]
-    #[case(&[("X-RateLimit-Type", "Daily-limit"), ("retry-after", "2025-08-22T12:00:00Z")], "", daily("2025-08-22T12:00:00Z"))]
-    #[case(&[("X-RateLimit-Type", "Daily-limit")], "", daily("2025-08-23T00:00:00Z"))]
-    #[case(&[("X-RateLimit-Type", "Daily-limit"), ("retry-after", "2099-01-01T00:00:00Z")], "", daily("2025-08-23T00:00:00Z"))]
-    #[case(&[("retry-after", "Fri, 22 Aug 2025 11:00:00 GMT")], "", daily("2025-08-22T11:00:00Z"))]
-    #[case(&[], "You have reached the maximum daily rate limit for this API.", daily("2025-08-23T00:00:00Z"))]
+    #[test_case(&[("X-RateLimit-Type", "QPS")], "per-second", Verdict::Throttle { after: None })]
+    #[test_case(&[("retry-after", "2")], "", Verdict::Throttle { after: Some(Duration::from_secs(2)) })]
+    #[test_case(&[("X-RateLimit-Type", "QPS"), ("retry-after", "600")], "", Verdict::Throttle { after: Some(Duration::from_secs(600)) })]
+    #[test_case(&[("X-RateLimit-Type", "Daily-limit"), ("retry-after", "2025-08-22T12:00:00Z")], "", daily("2025-08-22T12:00:00Z"))]
+    #[test_case(&[("X-RateLimit-Type", "Daily-limit")], "", daily("2025-08-23T00:00:00Z"))]
+    #[test_case(&[("X-RateLimit-Type", "Daily-limit"), ("retry-after", "2099-01-01T00:00:00Z")], "", daily("2025-08-23T00:00:00Z"))]
+    #[test_case(&[("retry-after", "Fri, 22 Aug 2025 11:00:00 GMT")], "", daily("2025-08-22T11:00:00Z"))]
+    #[test_case(&[], "You have reached the maximum daily rate limit for this API.", daily("2025-08-23T00:00:00Z"))]
     fn too_many_requests_per_second_and_per_day_are_told_apart(
-        #[case] headers: &[(&str, &str)],
-        #[case] message: &str,
-        #[case] verdict: Verdict,
+        headers: &[(&str, &str)],
+        message: &str,
+        verdict: Verdict,
     ) {
         let body = format!(r#"{{"code":429,"message":"{message}"}}"#);
         assert_eq!(page(&reply(429, headers, &body)), verdict);
@@ -332,12 +330,15 @@ mod tests {
         Verdict::DailyLimit { resume_at: at.parse().unwrap() }
     }
 
-    #[rstest]
-    #[case(400, r#"{"reason":"Invalid client_id or client_secret","error":"invalid_client"}"#, Refusal::Credentials)]
-    #[case(401, r#"{"reason":"Bad client","error":"invalid_client"}"#, Refusal::Credentials)]
-    #[case(400, r#"{"reason":"Bad Request","error":"invalid_request"}"#, Refusal::App)]
-    #[case(400, r#"{"reason":"Account does not exist","error":"invalid_request"}"#, Refusal::NoSuchAccount)]
-    fn a_refused_access_token_names_what_is_wrong(#[case] status: u16, #[case] body: &str, #[case] refusal: Refusal) {
+    #[test_case(
+        400,
+        r#"{"reason":"Invalid client_id or client_secret","error":"invalid_client"}"#,
+        Refusal::Credentials
+    )]
+    #[test_case(401, r#"{"reason":"Bad client","error":"invalid_client"}"#, Refusal::Credentials)]
+    #[test_case(400, r#"{"reason":"Bad Request","error":"invalid_request"}"#, Refusal::App)]
+    #[test_case(400, r#"{"reason":"Account does not exist","error":"invalid_request"}"#, Refusal::NoSuchAccount)]
+    fn a_refused_access_token_names_what_is_wrong(status: u16, body: &str, refusal: Refusal) {
         assert_eq!(access_token(&reply(status, &[], body)), Verdict::Refuse(refusal));
         assert_eq!(access_token(&reply(500, &[], body)), RETRY);
     }

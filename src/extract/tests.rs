@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{Days, NaiveDate, Utc};
 use futures::StreamExt;
-use rstest::rstest;
+use test_case::test_case;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -386,13 +386,12 @@ async fn settings_shape_the_request() {
     assert_eq!((asked.param("category_type"), asked.param("page_size")), (Some("sip_group"), Some("30")));
 }
 
-#[rstest]
-#[case::fewer_than_reported(|n| page(&["1"], Some(2), if n == 9 { "a" } else { "" }))]
-#[case::more_than_reported(|_| page(&["1", "2"], Some(1), ""))]
-#[case::an_empty_page_with_a_token(|_| page(&[], Some(1), "a"))]
-#[case::an_empty_page_with_a_token_and_no_total(|_| page(&[], None, "a"))]
+#[test_case(|n| page(&["1"], Some(2), if n == 9 { "a" } else { "" }); "fewer_than_reported")]
+#[test_case(|_| page(&["1", "2"], Some(1), ""); "more_than_reported")]
+#[test_case(|_| page(&[], Some(1), "a"); "an_empty_page_with_a_token")]
+#[test_case(|_| page(&[], None, "a"); "an_empty_page_with_a_token_and_no_total")]
 #[tokio::test]
-async fn a_reading_that_does_not_add_up_is_repeated(#[case] wrong: fn(usize) -> Told) {
+async fn a_reading_that_does_not_add_up_is_repeated(wrong: fn(usize) -> Told) {
     let upstream = Upstream::of_pages(move |_, n| if n < 2 { wrong(n) } else { page(&["1"], Some(1), "") }).await;
     let reads = upstream.source().read(&february()).await.unwrap();
     assert_eq!((reads[0].received, reads[0].reads, reads[0].pages.len()), (1, 3, 1));
@@ -411,13 +410,12 @@ async fn a_repeated_token_ends_the_reading() {
 }
 
 /// A token came with the last record that was reported.
-#[rstest]
-#[case::to_an_invalid_token(|| told(400, r#"{"code":300,"message":"The next page token is either invalid or has expired."}"#))]
-#[case::to_an_empty_page(|| page(&[], Some(2), ""))]
-#[case::to_an_empty_page_with_a_token(|| page(&[], Some(2), "b"))]
-#[case::to_itself(|| page(&[], Some(2), "a"))]
+#[test_case(|| told(400, r#"{"code":300,"message":"The next page token is either invalid or has expired."}"#); "to_an_invalid_token")]
+#[test_case(|| page(&[], Some(2), ""); "to_an_empty_page")]
+#[test_case(|| page(&[], Some(2), "b"); "to_an_empty_page_with_a_token")]
+#[test_case(|| page(&[], Some(2), "a"); "to_itself")]
 #[tokio::test]
-async fn a_token_after_the_last_record_may_lead_nowhere(#[case] after: fn() -> Told) {
+async fn a_token_after_the_last_record_may_lead_nowhere(after: fn() -> Told) {
     let upstream = Upstream::of_pages(move |asked, _| match asked.param("next_page_token") {
         None => page(&["1", "2"], Some(2), "a"),
         Some(_) => after(),
@@ -602,20 +600,19 @@ async fn a_long_window_is_shared_out_when_workers_would_idle() {
 
 // --- Failures ------------------------------------------------------------------------------------------------
 
-#[rstest]
-#[case::html(|| told(200, "<html>gateway</html>"))]
-#[case::no_body(|| told(200, ""))]
-#[case::null_records(|| told(200, r#"{"next_page_token":"","operation_logs":null}"#))]
-#[case::no_records(|| told(200, r#"{"page_size":300}"#))]
-#[case::cut_json(|| told(200, r#"{"operation_logs":[{"a":1"#))]
-#[case::cut_transfer(|| Told { missing: 5, ..page(&["1"], Some(1), "") })]
-#[case::an_error_object(|| told(200, r#"{"code":5,"message":"something"}"#))]
-#[case::an_error_beside_no_records(|| told(200, r#"{"code":500,"message":"x","operation_logs":[]}"#))]
-#[case::server_error(|| told(502, "<html>"))]
-#[case::unavailable(|| told(503, "").header("retry-after", "0"))]
-#[case::bad_gzip(|| page(&["1"], Some(1), "").header("content-encoding", "gzip"))]
+#[test_case(|| told(200, "<html>gateway</html>"); "html")]
+#[test_case(|| told(200, ""); "no_body")]
+#[test_case(|| told(200, r#"{"next_page_token":"","operation_logs":null}"#); "null_records")]
+#[test_case(|| told(200, r#"{"page_size":300}"#); "no_records")]
+#[test_case(|| told(200, r#"{"operation_logs":[{"a":1"#); "cut_json")]
+#[test_case(|| Told { missing: 5, ..page(&["1"], Some(1), "") }; "cut_transfer")]
+#[test_case(|| told(200, r#"{"code":5,"message":"something"}"#); "an_error_object")]
+#[test_case(|| told(200, r#"{"code":500,"message":"x","operation_logs":[]}"#); "an_error_beside_no_records")]
+#[test_case(|| told(502, "<html>"); "server_error")]
+#[test_case(|| told(503, "").header("retry-after", "0"); "unavailable")]
+#[test_case(|| page(&["1"], Some(1), "").header("content-encoding", "gzip"); "bad_gzip")]
 #[tokio::test]
-async fn a_passing_failure_is_never_an_end(#[case] failure: fn() -> Told) {
+async fn a_passing_failure_is_never_an_end(failure: fn() -> Told) {
     let upstream = Upstream::of_pages(move |_, n| if n == 0 { failure() } else { page(&["1"], Some(1), "") }).await;
     let source = upstream.source();
     let reads = source.read(&february()).await.unwrap();
@@ -692,16 +689,11 @@ async fn a_silent_upstream_is_not_waited_for_longer_than_set() {
     assert_eq!(reads[0].received, 1);
 }
 
-#[rstest]
-#[case(403, r#"{"message":"Zoom Phone has not been enabled for this account"}"#, Refusal::PhoneNotEnabled)]
-#[case(404, r#"{"code":124,"message":"Account does not exist: x."}"#, Refusal::NoSuchAccount)]
-#[case(400, r#"{"code":4711,"message":"Invalid access token, does not contain scopes:[x]."}"#, Refusal::Scopes)]
+#[test_case(403, r#"{"message":"Zoom Phone has not been enabled for this account"}"#, Refusal::PhoneNotEnabled)]
+#[test_case(404, r#"{"code":124,"message":"Account does not exist: x."}"#, Refusal::NoSuchAccount)]
+#[test_case(400, r#"{"code":4711,"message":"Invalid access token, does not contain scopes:[x]."}"#, Refusal::Scopes)]
 #[tokio::test]
-async fn a_refusal_is_not_retried_and_stops_the_run(
-    #[case] status: u16,
-    #[case] body: &'static str,
-    #[case] expected: Refusal,
-) {
+async fn a_refusal_is_not_retried_and_stops_the_run(status: u16, body: &'static str, expected: Refusal) {
     let upstream = Upstream::of_pages(move |_, _| told(status, body)).await;
     let settings = Settings { concurrency: Some(2), ..upstream.settings() };
     let windows = (1..=28).map(|n| window(&format!("2022-02-{n:02}"), "2022-02-28"));

@@ -139,7 +139,7 @@ fn is_separator(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rstest::rstest;
+    use test_case::test_case;
 
     use super::*;
 
@@ -148,51 +148,45 @@ mod tests {
         (kind.map(Cow::into_owned), channel.map(Cow::into_owned))
     }
 
-    #[rstest]
-    #[case("ADD", "add", None)]
-    #[case(" Update ", "update", None)]
-    #[case("delete", "delete", None)]
-    #[case("SCIM API - Update", "update", Some("scim_api"))]
-    #[case("scim_api_update", "update", Some("scim_api"))]
-    #[case("REST API - Add", "add", Some("rest_api"))]
-    #[case("REST API: Manually Redact", "manually_redact", Some("rest_api"))]
-    #[case("Batch Update", "update", Some("batch"))]
-    #[case("batch_add", "add", Some("batch"))]
-    #[case("Batch - Delete", "delete", Some("batch"))]
-    #[case::two_channels("REST API - Batch Update", "update", Some("rest_api"))]
-    #[case::unknown_api("Foo API - Update", "update", Some("foo_api"))]
-    #[case::bare_api("API - Update", "update", Some("api"))]
-    #[case::api_as_an_object("Delete API - Key", "delete_api_key", None)]
-    #[case::unknown_prefix("Auto - Delete", "auto_delete", None)]
-    #[case::channel_alone("Batch", "batch", None)]
-    #[case::channel_and_dash("SCIM API - ", "scim_api", None)]
-    #[case::no_word_boundary("Batched Update", "batched_update", None)]
-    #[case("Opt-Out", "opt_out", None)]
-    #[case("Manually Redact", "manually_redact", None)]
-    #[case("SyncData", "syncdata", None)]
-    #[case("test", "test", None)]
-    #[case::runs("  Set -- up!  ", "set_up", None)]
-    #[case::non_latin("追加", "追加", None)]
-    #[case::non_latin_case("ДОБАВИТЬ всё", "добавить_всё", None)]
-    #[case::combining_marks("जोड़ें", "जोड़ें", None)]
-    #[case::non_latin_kind("REST API - 追加", "追加", Some("rest_api"))]
-    fn actions_have_a_kind_and_perhaps_a_channel(
-        #[case] text: &str,
-        #[case] kind: &str,
-        #[case] channel: Option<&str>,
-    ) {
+    #[test_case("ADD", "add", None)]
+    #[test_case(" Update ", "update", None)]
+    #[test_case("delete", "delete", None)]
+    #[test_case("SCIM API - Update", "update", Some("scim_api"))]
+    #[test_case("scim_api_update", "update", Some("scim_api"))]
+    #[test_case("REST API - Add", "add", Some("rest_api"))]
+    #[test_case("REST API: Manually Redact", "manually_redact", Some("rest_api"))]
+    #[test_case("Batch Update", "update", Some("batch"))]
+    #[test_case("batch_add", "add", Some("batch"))]
+    #[test_case("Batch - Delete", "delete", Some("batch"))]
+    #[test_case("REST API - Batch Update", "update", Some("rest_api"); "two_channels")]
+    #[test_case("Foo API - Update", "update", Some("foo_api"); "unknown_api")]
+    #[test_case("API - Update", "update", Some("api"); "bare_api")]
+    #[test_case("Delete API - Key", "delete_api_key", None; "api_as_an_object")]
+    #[test_case("Auto - Delete", "auto_delete", None; "unknown_prefix")]
+    #[test_case("Batch", "batch", None; "channel_alone")]
+    #[test_case("SCIM API - ", "scim_api", None; "channel_and_dash")]
+    #[test_case("Batched Update", "batched_update", None; "no_word_boundary")]
+    #[test_case("Opt-Out", "opt_out", None)]
+    #[test_case("Manually Redact", "manually_redact", None)]
+    #[test_case("SyncData", "syncdata", None)]
+    #[test_case("test", "test", None)]
+    #[test_case("  Set -- up!  ", "set_up", None; "runs")]
+    #[test_case("追加", "追加", None; "non_latin")]
+    #[test_case("ДОБАВИТЬ всё", "добавить_всё", None; "non_latin_case")]
+    #[test_case("जोड़ें", "जोड़ें", None; "combining_marks")]
+    #[test_case("REST API - 追加", "追加", Some("rest_api"); "non_latin_kind")]
+    fn actions_have_a_kind_and_perhaps_a_channel(text: &str, kind: &str, channel: Option<&str>) {
         let kind: String = kind.nfc().collect();
         assert_eq!(read(text), (Some(kind), channel.map(str::to_owned)));
     }
 
-    #[rstest]
-    #[case(Field::Missing)]
-    #[case(Field::Null)]
-    #[case(Field::Other("1"))]
-    #[case(Field::Text("".into()))]
-    #[case(Field::Text(" \t".into()))]
-    #[case(Field::Text(" - 🙂".into()))]
-    fn what_says_nothing_has_no_kind(#[case] field: Field<'_>) {
+    #[test_case(Field::Missing)]
+    #[test_case(Field::Null)]
+    #[test_case(Field::Other("1"))]
+    #[test_case(Field::Text("".into()))]
+    #[test_case(Field::Text(" \t".into()))]
+    #[test_case(Field::Text(" - 🙂".into()))]
+    fn what_says_nothing_has_no_kind(field: Field<'_>) {
         assert_eq!(parse(&field), (None, None));
     }
 

@@ -232,7 +232,7 @@ mod tests {
     use std::collections::HashSet;
 
     use proptest::prelude::*;
-    use rstest::rstest;
+    use test_case::test_case;
 
     use super::*;
 
@@ -277,54 +277,51 @@ mod tests {
         }
     }
 
-    #[rstest]
-    #[case("Phone Numbers", "phone_number")]
-    #[case("  phone-number ", "phone_number")]
-    #[case("PHONE__NUMBER", "phone_number")]
-    #[case("PhoneNumber", "phone_number")]
-    #[case("phone\u{a0}number", "phone_number")]
-    #[case("Zoom Rooms", "zoom_room")]
-    #[case("Policies", "policy")]
-    #[case("Emergency Addresses", "emergency_address")]
-    #[case("External Contact", "external_contacts")]
-    #[case("Call Recording", "recording")]
-    #[case("Dial by name directory(LINK)", "dial_by_name")]
-    #[case("csvImport", "csv_import")]
-    #[case("Users", "user")]
-    #[case::kelvin_sign("User bloc\u{212a}ed", "user_blocked")]
-    fn spellings_of_a_known_category_meet(#[case] text: &str, #[case] code: &str) {
+    #[test_case("Phone Numbers", "phone_number")]
+    #[test_case("  phone-number ", "phone_number")]
+    #[test_case("PHONE__NUMBER", "phone_number")]
+    #[test_case("PhoneNumber", "phone_number")]
+    #[test_case("phone\u{a0}number", "phone_number")]
+    #[test_case("Zoom Rooms", "zoom_room")]
+    #[test_case("Policies", "policy")]
+    #[test_case("Emergency Addresses", "emergency_address")]
+    #[test_case("External Contact", "external_contacts")]
+    #[test_case("Call Recording", "recording")]
+    #[test_case("Dial by name directory(LINK)", "dial_by_name")]
+    #[test_case("csvImport", "csv_import")]
+    #[test_case("Users", "user")]
+    #[test_case("User bloc\u{212a}ed", "user_blocked"; "kelvin_sign")]
+    fn spellings_of_a_known_category_meet(text: &str, code: &str) {
         assert_eq!(slug_of(text), (code.to_owned(), true));
     }
 
-    #[rstest]
-    #[case("User Settings", "user_settings")]
-    #[case("user_settings", "user_settings")]
-    #[case("Account", "account")]
-    #[case("im", "im")]
-    #[case("Real-time Analytics", "real_time_analytics")]
-    #[case("CORS domain whitelist", "cors_domain_whitelist")]
-    #[case("carrierMarket", "carriermarket")]
-    #[case("Roles", "roles")]
-    fn unknown_plain_names_are_their_own_slug(#[case] text: &str, #[case] expected: &str) {
+    #[test_case("User Settings", "user_settings")]
+    #[test_case("user_settings", "user_settings")]
+    #[test_case("Account", "account")]
+    #[test_case("im", "im")]
+    #[test_case("Real-time Analytics", "real_time_analytics")]
+    #[test_case("CORS domain whitelist", "cors_domain_whitelist")]
+    #[test_case("carrierMarket", "carriermarket")]
+    #[test_case("Roles", "roles")]
+    fn unknown_plain_names_are_their_own_slug(text: &str, expected: &str) {
         assert_eq!(slug_of(text), (expected.to_owned(), false));
     }
 
-    #[rstest]
-    #[case::path("../../x", "x_")]
-    #[case::hive("a=b", "a_b_")]
-    #[case::control("user\u{0}", "user_")]
-    #[case::punctuation("Phone Number!", "phone_number_")]
-    #[case::accent("Téléphone", "t_l_phone_")]
-    #[case::non_latin("电话号码", "category_")]
-    #[case::emoji("📞", "category_")]
-    #[case::separators_alone("-_-", "category_")]
-    #[case::digits("2022", "category_2022_")]
-    #[case::leading_digit("3CX", "category_3cx_")]
-    #[case::reserved("Uncategorized", "uncategorized_")]
-    #[case::null("NULL", "null_")]
-    #[case::hive_null("__HIVE_DEFAULT_PARTITION__", "hive_default_partition_")]
-    #[case::looks_hashed("x deadbeef", "x_deadbeef_")]
-    fn what_could_meet_another_name_has_a_hash(#[case] text: &str, #[case] prefix: &str) {
+    #[test_case("../../x", "x_"; "path")]
+    #[test_case("a=b", "a_b_"; "hive")]
+    #[test_case("user\u{0}", "user_"; "control")]
+    #[test_case("Phone Number!", "phone_number_"; "punctuation")]
+    #[test_case("Téléphone", "t_l_phone_"; "accent")]
+    #[test_case("电话号码", "category_"; "non_latin")]
+    #[test_case("📞", "category_"; "emoji")]
+    #[test_case("-_-", "category_"; "separators_alone")]
+    #[test_case("2022", "category_2022_"; "digits")]
+    #[test_case("3CX", "category_3cx_"; "leading_digit")]
+    #[test_case("Uncategorized", "uncategorized_"; "reserved")]
+    #[test_case("NULL", "null_"; "null")]
+    #[test_case("__HIVE_DEFAULT_PARTITION__", "hive_default_partition_"; "hive_null")]
+    #[test_case("x deadbeef", "x_deadbeef_"; "looks_hashed")]
+    fn what_could_meet_another_name_has_a_hash(text: &str, prefix: &str) {
         let (slug, known) = slug_of(text);
         assert!(slug.starts_with(prefix) && slug.len() == prefix.len() + HASH_DIGITS && !known, "{slug}");
         assert!(is_safe(&slug) && looks_hashed(&slug), "{slug}");
@@ -348,13 +345,12 @@ mod tests {
         assert_eq!(slug_of(&"a".repeat(MAX_BYTES + 1)).0.len(), MAX_BYTES);
     }
 
-    #[rstest]
-    #[case(Field::Missing)]
-    #[case(Field::Null)]
-    #[case(Field::Other("5"))]
-    #[case(Field::Text("".into()))]
-    #[case(Field::Text(" \t\u{a0}".into()))]
-    fn no_category_is_uncategorized(#[case] field: Field<'_>) {
+    #[test_case(Field::Missing)]
+    #[test_case(Field::Null)]
+    #[test_case(Field::Other("5"))]
+    #[test_case(Field::Text("".into()))]
+    #[test_case(Field::Text(" \t\u{a0}".into()))]
+    fn no_category_is_uncategorized(field: Field<'_>) {
         assert_eq!(slug(&field), (Cow::Borrowed("uncategorized"), false));
     }
 

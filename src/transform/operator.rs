@@ -131,7 +131,7 @@ fn into_owned(operator: Operator<'_>) -> Operator<'static> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rstest::rstest;
+    use test_case::test_case;
 
     use super::*;
 
@@ -139,23 +139,22 @@ mod tests {
         parse(&Field::Text(Cow::Borrowed(text)))
     }
 
-    #[rstest]
-    #[case::plain("user@test.com", "user@test.com", "test.com")]
-    #[case::upper_case("Admin@Example.COM", "admin@example.com", "example.com")]
-    #[case::white_space(" user@test.com\n", "user@test.com", "test.com")]
-    #[case::signs("admin-test%1223+123@duff.dev.co", "admin-test%1223+123@duff.dev.co", "duff.dev.co")]
-    #[case::apostrophe("o'hara@x.ie", "o'hara@x.ie", "x.ie")]
-    #[case::angle_brackets("Jane Doe <Jane@x.com>", "jane@x.com", "x.com")]
-    #[case::parentheses("Jane Doe(jane@x.com)", "jane@x.com", "x.com")]
-    #[case::quoted("\"Doe, Jane\" <jane@x.com>", "jane@x.com", "x.com")]
-    #[case::two_parentheses("Jane (Berlin) (jane@x.com)", "jane@x.com", "x.com")]
-    #[case::brackets_alone("<jane@x.com>", "jane@x.com", "x.com")]
-    #[case::non_latin("田中 (tanaka@例え.jp)", "tanaka@例え.jp", "例え.jp")]
-    #[case::decomposed("JO\u{308}RG@x.de", "j\u{f6}rg@x.de", "x.de")]
-    #[case::employee_of_the_upstream("jane.doe@zoom.us", "jane.doe@zoom.us", "zoom.us")]
-    #[case::mailbox_of_a_customer("support@example.com", "support@example.com", "example.com")]
-    #[case::app_name_with_an_address("REST API (jane@x.com)", "jane@x.com", "x.com")]
-    fn an_address_is_a_user(#[case] text: &str, #[case] id: &str, #[case] domain: &str) {
+    #[test_case("user@test.com", "user@test.com", "test.com"; "plain")]
+    #[test_case("Admin@Example.COM", "admin@example.com", "example.com"; "upper_case")]
+    #[test_case(" user@test.com\n", "user@test.com", "test.com"; "white_space")]
+    #[test_case("admin-test%1223+123@duff.dev.co", "admin-test%1223+123@duff.dev.co", "duff.dev.co"; "signs")]
+    #[test_case("o'hara@x.ie", "o'hara@x.ie", "x.ie"; "apostrophe")]
+    #[test_case("Jane Doe <Jane@x.com>", "jane@x.com", "x.com"; "angle_brackets")]
+    #[test_case("Jane Doe(jane@x.com)", "jane@x.com", "x.com"; "parentheses")]
+    #[test_case("\"Doe, Jane\" <jane@x.com>", "jane@x.com", "x.com"; "quoted")]
+    #[test_case("Jane (Berlin) (jane@x.com)", "jane@x.com", "x.com"; "two_parentheses")]
+    #[test_case("<jane@x.com>", "jane@x.com", "x.com"; "brackets_alone")]
+    #[test_case("田中 (tanaka@例え.jp)", "tanaka@例え.jp", "例え.jp"; "non_latin")]
+    #[test_case("JO\u{308}RG@x.de", "j\u{f6}rg@x.de", "x.de"; "decomposed")]
+    #[test_case("jane.doe@zoom.us", "jane.doe@zoom.us", "zoom.us"; "employee_of_the_upstream")]
+    #[test_case("support@example.com", "support@example.com", "example.com"; "mailbox_of_a_customer")]
+    #[test_case("REST API (jane@x.com)", "jane@x.com", "x.com"; "app_name_with_an_address")]
+    fn an_address_is_a_user(text: &str, id: &str, domain: &str) {
         let expected = Operator {
             verbatim: Some(text.into()),
             id: Some(id.into()),
@@ -165,56 +164,53 @@ mod tests {
         assert_eq!(read(text), expected);
     }
 
-    #[rstest]
-    #[case("System@Zoom.us", "system@zoom.us")]
-    #[case("Zoom Support <support@zoom.us>", "support@zoom.us")]
-    fn a_role_mailbox_of_the_upstream_is_the_system(#[case] text: &str, #[case] id: &str) {
+    #[test_case("System@Zoom.us", "system@zoom.us")]
+    #[test_case("Zoom Support <support@zoom.us>", "support@zoom.us")]
+    fn a_role_mailbox_of_the_upstream_is_the_system(text: &str, id: &str) {
         let operator = read(text);
         assert_eq!(operator.id.as_deref(), Some(id));
         assert_eq!((operator.kind, operator.domain.as_deref()), (OperatorKind::System, Some("zoom.us")));
     }
 
-    #[rstest]
-    #[case("System", OperatorKind::System)]
-    #[case("SYSTEM", OperatorKind::System)]
-    #[case("Zoom", OperatorKind::System)]
-    #[case("Zoom Support", OperatorKind::System)]
-    #[case("zoom  phone-support", OperatorKind::System)]
-    #[case("SCIM API", OperatorKind::App)]
-    #[case("REST API - Provisioning", OperatorKind::App)]
-    #[case("Okta SCIM", OperatorKind::App)]
-    #[case("Directory Sync App", OperatorKind::App)]
-    #[case("Provisioning(API)", OperatorKind::App)]
-    #[case("S2S OAuth", OperatorKind::App)]
-    #[case("Server-to-Server OAuth: nightly", OperatorKind::App)]
-    #[case("Support", OperatorKind::Unknown)]
-    #[case("System Administrator", OperatorKind::Unknown)]
-    #[case("Zoom Rooms Berlin", OperatorKind::Unknown)]
-    #[case("Whatsapp", OperatorKind::Unknown)]
-    #[case("Jane Doe", OperatorKind::Unknown)]
-    #[case("KDcuGIm1QgePTO8WbOqwIQ", OperatorKind::Unknown)]
-    #[case("[email protected]", OperatorKind::Unknown)]
-    #[case("jane@", OperatorKind::Unknown)]
-    #[case("@x.com", OperatorKind::Unknown)]
-    #[case("jane@localhost", OperatorKind::Unknown)]
-    #[case("jane@x..com", OperatorKind::Unknown)]
-    #[case("jane@x.com, joe@x.com", OperatorKind::Unknown)]
-    #[case("jane doe@x.com", OperatorKind::Unknown)]
-    #[case("(", OperatorKind::Unknown)]
-    #[case(">", OperatorKind::Unknown)]
-    #[case("🤖", OperatorKind::Unknown)]
-    fn a_name_keeps_its_case_and_has_no_domain(#[case] text: &str, #[case] kind: OperatorKind) {
+    #[test_case("System", OperatorKind::System)]
+    #[test_case("SYSTEM", OperatorKind::System)]
+    #[test_case("Zoom", OperatorKind::System)]
+    #[test_case("Zoom Support", OperatorKind::System)]
+    #[test_case("zoom  phone-support", OperatorKind::System)]
+    #[test_case("SCIM API", OperatorKind::App)]
+    #[test_case("REST API - Provisioning", OperatorKind::App)]
+    #[test_case("Okta SCIM", OperatorKind::App)]
+    #[test_case("Directory Sync App", OperatorKind::App)]
+    #[test_case("Provisioning(API)", OperatorKind::App)]
+    #[test_case("S2S OAuth", OperatorKind::App)]
+    #[test_case("Server-to-Server OAuth: nightly", OperatorKind::App)]
+    #[test_case("Support", OperatorKind::Unknown)]
+    #[test_case("System Administrator", OperatorKind::Unknown)]
+    #[test_case("Zoom Rooms Berlin", OperatorKind::Unknown)]
+    #[test_case("Whatsapp", OperatorKind::Unknown)]
+    #[test_case("Jane Doe", OperatorKind::Unknown)]
+    #[test_case("KDcuGIm1QgePTO8WbOqwIQ", OperatorKind::Unknown)]
+    #[test_case("[email protected]", OperatorKind::Unknown)]
+    #[test_case("jane@", OperatorKind::Unknown)]
+    #[test_case("@x.com", OperatorKind::Unknown)]
+    #[test_case("jane@localhost", OperatorKind::Unknown)]
+    #[test_case("jane@x..com", OperatorKind::Unknown)]
+    #[test_case("jane@x.com, joe@x.com", OperatorKind::Unknown)]
+    #[test_case("jane doe@x.com", OperatorKind::Unknown)]
+    #[test_case("(", OperatorKind::Unknown)]
+    #[test_case(">", OperatorKind::Unknown)]
+    #[test_case("🤖", OperatorKind::Unknown)]
+    fn a_name_keeps_its_case_and_has_no_domain(text: &str, kind: OperatorKind) {
         let expected = Operator { verbatim: Some(text.into()), id: Some(text.into()), kind, domain: None };
         assert_eq!(read(text), expected);
     }
 
-    #[rstest]
-    #[case(Field::Text("".into()), Some(""))]
-    #[case(Field::Text(" \t\u{3000}".into()), Some(" \t\u{3000}"))]
-    #[case(Field::Missing, None)]
-    #[case(Field::Null, None)]
-    #[case(Field::Other("7"), None)]
-    fn nobody_has_no_id(#[case] field: Field<'_>, #[case] verbatim: Option<&str>) {
+    #[test_case(Field::Text("".into()), Some(""))]
+    #[test_case(Field::Text(" \t\u{3000}".into()), Some(" \t\u{3000}"))]
+    #[test_case(Field::Missing, None)]
+    #[test_case(Field::Null, None)]
+    #[test_case(Field::Other("7"), None)]
+    fn nobody_has_no_id(field: Field<'_>, verbatim: Option<&str>) {
         assert_eq!(parse(&field), Operator { verbatim: verbatim.map(Cow::Borrowed), ..Operator::default() });
     }
 
@@ -231,12 +227,11 @@ mod tests {
         assert_eq!(read("Jo\u{308}rg").verbatim.as_deref(), Some("Jo\u{308}rg"));
     }
 
-    #[rstest]
-    #[case("user@test.com")]
-    #[case(" user@test.com ")]
-    #[case("Jane Doe <jane@x.com>")]
-    #[case("Jörg")]
-    fn what_does_not_change_is_borrowed(#[case] text: &str) {
+    #[test_case("user@test.com")]
+    #[test_case(" user@test.com ")]
+    #[test_case("Jane Doe <jane@x.com>")]
+    #[test_case("Jörg")]
+    fn what_does_not_change_is_borrowed(text: &str) {
         let operator = read(text);
         assert!(matches!(operator.verbatim, Some(Cow::Borrowed(_))));
         assert!(matches!(operator.id, Some(Cow::Borrowed(_))));

@@ -149,7 +149,7 @@ impl Reader<'_> {
 mod tests {
     use chrono::{TimeZone, Utc};
     use proptest::prelude::*;
-    use rstest::rstest;
+    use test_case::test_case;
 
     use super::*;
 
@@ -157,115 +157,109 @@ mod tests {
         parse(&Field::Text(text.into()))
     }
 
-    #[rstest]
-    #[case::canonical("2022-02-01T02:36:14Z", "2022-02-01T02:36:14.000000Z")]
-    #[case::no_zone("2022-12-16 18:15:38", "2022-12-16T18:15:38.000000Z")]
-    #[case::space_and_zone("2021-11-17 00:37:24Z", "2021-11-17T00:37:24.000000Z")]
-    #[case::lower_case("2021-11-17t00:37:24z", "2021-11-17T00:37:24.000000Z")]
-    #[case::no_zone_with_t("2021-11-17T00:37:24", "2021-11-17T00:37:24.000000Z")]
-    #[case::seven_digits("2019-08-20T19:09:01.1234567+00:00", "2019-08-20T19:09:01.123456Z")]
-    #[case::one_digit("2019-08-20T19:09:01.1Z", "2019-08-20T19:09:01.100000Z")]
-    #[case::long_fraction("2019-08-20T19:09:01.9999999999999999999999999Z", "2019-08-20T19:09:01.999999Z")]
-    #[case::comma("2019-08-20T19:09:01,25Z", "2019-08-20T19:09:01.250000Z")]
-    #[case::colon_milliseconds("2022-12-16 18:15:38:042", "2022-12-16T18:15:38.042000Z")]
-    #[case::east("2022-01-01T01:30:00+05:30", "2021-12-31T20:00:00.000000Z")]
-    #[case::west("2021-12-31T20:00:00-08:00", "2022-01-01T04:00:00.000000Z")]
-    #[case::no_colon("2021-12-31T20:00:00-0800", "2022-01-01T04:00:00.000000Z")]
-    #[case::hours_only("2021-12-31T20:00:00-08", "2022-01-01T04:00:00.000000Z")]
-    #[case::unknown_offset("2021-12-31T20:00:00-00:00", "2021-12-31T20:00:00.000000Z")]
-    #[case::space_before_zone("2021-12-31 20:00:00 +0000", "2021-12-31T20:00:00.000000Z")]
-    #[case::named_utc("2021-12-31 20:00:00 UTC", "2021-12-31T20:00:00.000000Z")]
-    #[case::white_space_around(" \t2022-02-01T02:36:14Z\r\n", "2022-02-01T02:36:14.000000Z")]
-    #[case::leap_second("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000000Z")]
-    #[case::leap_second_with_fraction("2016-12-31T23:59:60.5Z", "2017-01-01T00:00:00.500000Z")]
-    #[case::leap_day("2024-02-29T00:00:00Z", "2024-02-29T00:00:00.000000Z")]
-    #[case::first("1970-01-01T00:00:00Z", "1970-01-01T00:00:00.000000Z")]
-    #[case::first_by_offset("1969-12-31T23:00:00-01:00", "1970-01-01T00:00:00.000000Z")]
-    #[case::last("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z")]
-    #[case::digits("1660000000", "2022-08-08T23:06:40.000000Z")]
-    #[case::digit_milliseconds(" 1660000000123 ", "2022-08-08T23:06:40.123000Z")]
-    fn variants_are_read_as_utc(#[case] text: &str, #[case] expected: &str) {
+    #[test_case("2022-02-01T02:36:14Z", "2022-02-01T02:36:14.000000Z"; "canonical")]
+    #[test_case("2022-12-16 18:15:38", "2022-12-16T18:15:38.000000Z"; "no_zone")]
+    #[test_case("2021-11-17 00:37:24Z", "2021-11-17T00:37:24.000000Z"; "space_and_zone")]
+    #[test_case("2021-11-17t00:37:24z", "2021-11-17T00:37:24.000000Z"; "lower_case")]
+    #[test_case("2021-11-17T00:37:24", "2021-11-17T00:37:24.000000Z"; "no_zone_with_t")]
+    #[test_case("2019-08-20T19:09:01.1234567+00:00", "2019-08-20T19:09:01.123456Z"; "seven_digits")]
+    #[test_case("2019-08-20T19:09:01.1Z", "2019-08-20T19:09:01.100000Z"; "one_digit")]
+    #[test_case("2019-08-20T19:09:01.9999999999999999999999999Z", "2019-08-20T19:09:01.999999Z"; "long_fraction")]
+    #[test_case("2019-08-20T19:09:01,25Z", "2019-08-20T19:09:01.250000Z"; "comma")]
+    #[test_case("2022-12-16 18:15:38:042", "2022-12-16T18:15:38.042000Z"; "colon_milliseconds")]
+    #[test_case("2022-01-01T01:30:00+05:30", "2021-12-31T20:00:00.000000Z"; "east")]
+    #[test_case("2021-12-31T20:00:00-08:00", "2022-01-01T04:00:00.000000Z"; "west")]
+    #[test_case("2021-12-31T20:00:00-0800", "2022-01-01T04:00:00.000000Z"; "no_colon")]
+    #[test_case("2021-12-31T20:00:00-08", "2022-01-01T04:00:00.000000Z"; "hours_only")]
+    #[test_case("2021-12-31T20:00:00-00:00", "2021-12-31T20:00:00.000000Z"; "unknown_offset")]
+    #[test_case("2021-12-31 20:00:00 +0000", "2021-12-31T20:00:00.000000Z"; "space_before_zone")]
+    #[test_case("2021-12-31 20:00:00 UTC", "2021-12-31T20:00:00.000000Z"; "named_utc")]
+    #[test_case(" \t2022-02-01T02:36:14Z\r\n", "2022-02-01T02:36:14.000000Z"; "white_space_around")]
+    #[test_case("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000000Z"; "leap_second")]
+    #[test_case("2016-12-31T23:59:60.5Z", "2017-01-01T00:00:00.500000Z"; "leap_second_with_fraction")]
+    #[test_case("2024-02-29T00:00:00Z", "2024-02-29T00:00:00.000000Z"; "leap_day")]
+    #[test_case("1970-01-01T00:00:00Z", "1970-01-01T00:00:00.000000Z"; "first")]
+    #[test_case("1969-12-31T23:00:00-01:00", "1970-01-01T00:00:00.000000Z"; "first_by_offset")]
+    #[test_case("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"; "last")]
+    #[test_case("1660000000", "2022-08-08T23:06:40.000000Z"; "digits")]
+    #[test_case(" 1660000000123 ", "2022-08-08T23:06:40.123000Z"; "digit_milliseconds")]
+    fn variants_are_read_as_utc(text: &str, expected: &str) {
         let time = parse_text(text).and_then(DateTime::from_timestamp_micros).unwrap();
         assert_eq!(time.to_rfc3339_opts(SecondsFormat::Micros, true), expected);
     }
 
-    #[rstest]
-    #[case::seconds("1660000000", 1_660_000_000_000_000)]
-    #[case::fraction_of_a_second("1660000000.1234567", 1_660_000_000_123_456)]
-    #[case::milliseconds("1660000000123", 1_660_000_000_123_000)]
-    #[case::fraction_of_a_millisecond("1660000000123.25", 1_660_000_000_123_250)]
-    #[case::microseconds("1660000000123456", 1_660_000_000_123_456)]
-    fn numbers_are_read_in_their_unit(#[case] json: &str, #[case] micros: i64) {
+    #[test_case("1660000000", 1_660_000_000_000_000; "seconds")]
+    #[test_case("1660000000.1234567", 1_660_000_000_123_456; "fraction_of_a_second")]
+    #[test_case("1660000000123", 1_660_000_000_123_000; "milliseconds")]
+    #[test_case("1660000000123.25", 1_660_000_000_123_250; "fraction_of_a_millisecond")]
+    #[test_case("1660000000123456", 1_660_000_000_123_456; "microseconds")]
+    fn numbers_are_read_in_their_unit(json: &str, micros: i64) {
         assert_eq!(parse(&Field::Other(json)), Some(micros));
     }
 
-    #[rstest]
-    #[case("")]
-    #[case(" ")]
-    #[case("yesterday")]
-    #[case::date_alone("2022-02-01")]
-    #[case::no_seconds("2022-02-01T02:36Z")]
-    #[case::no_leap_year("2023-02-29T00:00:00Z")]
-    #[case::month("2022-13-01T00:00:00Z")]
-    #[case::day_zero("2022-01-00T00:00:00Z")]
-    #[case::hour("2022-01-01T24:00:00Z")]
-    #[case::minute("2022-01-01T00:60:00Z")]
-    #[case::second("2022-01-01T00:00:61Z")]
-    #[case::too_early("1969-12-31T23:59:59Z")]
-    #[case::year_zero("0000-01-01T00:00:00Z")]
-    #[case::too_early_by_offset("1970-01-01T00:00:00+00:01")]
-    #[case::too_late_by_leap_second("9999-12-31T23:59:60Z")]
-    #[case::too_late_by_offset("9999-12-31T23:59:59-00:01")]
-    #[case::five_digit_year("10000-01-01T00:00:00Z")]
-    #[case::no_fraction("2022-01-01T00:00:00.Z")]
-    #[case::colon_and_two_digits("2022-01-01T00:00:00:12")]
-    #[case::offset_hours("2022-01-01T00:00:00+24:00")]
-    #[case::offset_minutes("2022-01-01T00:00:00+00:60")]
-    #[case::half_an_offset("2022-01-01T00:00:00+1")]
-    #[case::dangling_colon("2022-01-01T00:00:00+01:")]
-    #[case::text_behind("2022-01-01T00:00:00Zulu")]
-    #[case::other_digits("٢٠٢٢-01-01T00:00:00Z")]
-    #[case::signed("-1660000000")]
-    #[case::exponent("1.66e9")]
-    #[case::implausible("12345")]
-    #[case::compact_day("20220201")]
-    #[case::compact_time("20220201023614")]
-    #[case::huge("99999999999999999999999999999999999999")]
-    #[case::no_whole(".5")]
-    #[case::no_decimals("1660000000.")]
-    fn what_is_no_time_is_none(#[case] text: &str) {
+    #[test_case("")]
+    #[test_case(" ")]
+    #[test_case("yesterday")]
+    #[test_case("2022-02-01"; "date_alone")]
+    #[test_case("2022-02-01T02:36Z"; "no_seconds")]
+    #[test_case("2023-02-29T00:00:00Z"; "no_leap_year")]
+    #[test_case("2022-13-01T00:00:00Z"; "month")]
+    #[test_case("2022-01-00T00:00:00Z"; "day_zero")]
+    #[test_case("2022-01-01T24:00:00Z"; "hour")]
+    #[test_case("2022-01-01T00:60:00Z"; "minute")]
+    #[test_case("2022-01-01T00:00:61Z"; "second")]
+    #[test_case("1969-12-31T23:59:59Z"; "too_early")]
+    #[test_case("0000-01-01T00:00:00Z"; "year_zero")]
+    #[test_case("1970-01-01T00:00:00+00:01"; "too_early_by_offset")]
+    #[test_case("9999-12-31T23:59:60Z"; "too_late_by_leap_second")]
+    #[test_case("9999-12-31T23:59:59-00:01"; "too_late_by_offset")]
+    #[test_case("10000-01-01T00:00:00Z"; "five_digit_year")]
+    #[test_case("2022-01-01T00:00:00.Z"; "no_fraction")]
+    #[test_case("2022-01-01T00:00:00:12"; "colon_and_two_digits")]
+    #[test_case("2022-01-01T00:00:00+24:00"; "offset_hours")]
+    #[test_case("2022-01-01T00:00:00+00:60"; "offset_minutes")]
+    #[test_case("2022-01-01T00:00:00+1"; "half_an_offset")]
+    #[test_case("2022-01-01T00:00:00+01:"; "dangling_colon")]
+    #[test_case("2022-01-01T00:00:00Zulu"; "text_behind")]
+    #[test_case("٢٠٢٢-01-01T00:00:00Z"; "other_digits")]
+    #[test_case("-1660000000"; "signed")]
+    #[test_case("1.66e9"; "exponent")]
+    #[test_case("12345"; "implausible")]
+    #[test_case("20220201"; "compact_day")]
+    #[test_case("20220201023614"; "compact_time")]
+    #[test_case("99999999999999999999999999999999999999"; "huge")]
+    #[test_case(".5"; "no_whole")]
+    #[test_case("1660000000."; "no_decimals")]
+    fn what_is_no_time_is_none(text: &str) {
         assert_eq!(parse_text(text), None);
     }
 
-    #[rstest]
-    #[case(Field::Missing)]
-    #[case(Field::Null)]
-    #[case(Field::Other("true"))]
-    #[case(Field::Other("[1660000000]"))]
-    #[case(Field::Broken { text: "\u{fffd}".to_owned(), json: r#""\udcff""# })]
-    fn what_is_no_text_and_no_number_is_none(#[case] field: Field<'_>) {
+    #[test_case(Field::Missing)]
+    #[test_case(Field::Null)]
+    #[test_case(Field::Other("true"))]
+    #[test_case(Field::Other("[1660000000]"))]
+    #[test_case(Field::Broken { text: "\u{fffd}".to_owned(), json: r#""\udcff""# })]
+    fn what_is_no_text_and_no_number_is_none(field: Field<'_>) {
         assert_eq!(parse(&field), None);
     }
 
-    #[rstest]
-    #[case("2022-02-01T02:36:14Z", true)]
-    #[case("2022-02-01T02:36:14z", false)]
-    #[case("2022-02-01 02:36:14Z", false)]
-    #[case(" 2022-02-01T02:36:1Z", false)]
-    #[case("2022-02-01T02:36:14Z ", false)]
-    #[case("2022-02-01T02:36:60Z", false)]
-    #[case("2022-02-30T02:36:14Z", false)]
-    #[case("1969-12-31T23:59:59Z", false)]
-    #[case("2022-02-01T02:36:1éZ", false)]
-    #[case("", false)]
-    fn only_one_form_is_canonical(#[case] text: &str, #[case] canonical: bool) {
+    #[test_case("2022-02-01T02:36:14Z", true)]
+    #[test_case("2022-02-01T02:36:14z", false)]
+    #[test_case("2022-02-01 02:36:14Z", false)]
+    #[test_case(" 2022-02-01T02:36:1Z", false)]
+    #[test_case("2022-02-01T02:36:14Z ", false)]
+    #[test_case("2022-02-01T02:36:60Z", false)]
+    #[test_case("2022-02-30T02:36:14Z", false)]
+    #[test_case("1969-12-31T23:59:59Z", false)]
+    #[test_case("2022-02-01T02:36:1éZ", false)]
+    #[test_case("", false)]
+    fn only_one_form_is_canonical(text: &str, canonical: bool) {
         assert_eq!(is_canonical(text), canonical);
     }
 
-    #[rstest]
-    #[case(i64::MIN, "1970-01-01T00:00:00Z")]
-    #[case(i64::MAX, "9999-12-31T23:59:59Z")]
-    fn a_time_out_of_range_is_written_as_the_nearest(#[case] micros: i64, #[case] text: &str) {
+    #[test_case(i64::MIN, "1970-01-01T00:00:00Z")]
+    #[test_case(i64::MAX, "9999-12-31T23:59:59Z")]
+    fn a_time_out_of_range_is_written_as_the_nearest(micros: i64, text: &str) {
         assert_eq!(format_canonical(micros), text);
     }
 

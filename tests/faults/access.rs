@@ -5,20 +5,19 @@ use std::time::Duration;
 use phonetrail::extract::{Credentials, ErrorKind, Secret, Source};
 use phonetrail::model::AccountId;
 use phonetrail::simulator::{self, Endpoint, Fault, FaultPlan, SeenRequest};
-use rstest::rstest;
+use test_case::test_case;
 
 use super::trial::{Trial, config, thrice};
 
 const EXPIRED: &str = r#"{"code":124,"message":"Access token is expired."}"#;
 
-#[rstest]
-#[case::expired(Fault::status(401, EXPIRED))]
-#[case::expired_in_a_400(Fault::status(400, EXPIRED))]
-#[case::expired_in_a_200(Fault::status(200, EXPIRED))]
-#[case::a_401_without_words(Fault::status(401, ""))]
-#[case::revoked(Fault::RevokeAccess)]
+#[test_case(Fault::status(401, EXPIRED); "expired")]
+#[test_case(Fault::status(400, EXPIRED); "expired_in_a_400")]
+#[test_case(Fault::status(200, EXPIRED); "expired_in_a_200")]
+#[test_case(Fault::status(401, ""); "a_401_without_words")]
+#[test_case(Fault::RevokeAccess; "revoked")]
 #[tokio::test(flavor = "multi_thread")]
-async fn an_access_token_that_ends_in_a_run_is_renewed(#[case] fault: Fault) {
+async fn an_access_token_that_ends_in_a_run_is_renewed(fault: Fault) {
     let trial = Trial::under(thrice(&fault)).await;
     trial.heals().await;
     assert!(trial.account.simulator.stats().token_requests > 1);
@@ -26,7 +25,7 @@ async fn an_access_token_that_ends_in_a_run_is_renewed(#[case] fault: Fault) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_access_token_that_another_program_ends_again_and_again_is_renewed_again_and_again() {
-    let often = |request: &SeenRequest| request.endpoint == Endpoint::Report && request.number % 7 == 0;
+    let often = |request: &SeenRequest| request.endpoint == Endpoint::Report && request.number.is_multiple_of(7);
     let faults = FaultPlan::new().when(u64::MAX, often, Fault::RevokeAccess);
     Trial::under(faults).await.heals().await;
 }
@@ -68,16 +67,15 @@ fn with_given_token(trial: &Trial) -> Source {
     Source::try_new(Credentials::AccessToken { account_id, token }, trial.settings.clone()).unwrap()
 }
 
-#[rstest]
-#[case::internal_error(Fault::status(500, ""), "HTTP 500")]
-#[case::too_many(Fault::status_with_header(429, "Retry-After", "1", ""), "HTTP 429")]
-#[case::html(Fault::Html200, "no access token")]
-#[case::half_a_text(Fault::TruncatedJson, "no access token")]
-#[case::nothing_in_it(Fault::status(200, "{}"), "no access token")]
-#[case::broken_off(Fault::ResetMidBody, "no whole answer")]
-#[case::broken_before_it_began(Fault::ResetBeforeAnswer, "no whole answer")]
+#[test_case(Fault::status(500, ""), "HTTP 500"; "internal_error")]
+#[test_case(Fault::status_with_header(429, "Retry-After", "1", ""), "HTTP 429"; "too_many")]
+#[test_case(Fault::Html200, "no access token"; "html")]
+#[test_case(Fault::TruncatedJson, "no access token"; "half_a_text")]
+#[test_case(Fault::status(200, "{}"), "no access token"; "nothing_in_it")]
+#[test_case(Fault::ResetMidBody, "no whole answer"; "broken_off")]
+#[test_case(Fault::ResetBeforeAnswer, "no whole answer"; "broken_before_it_began")]
 #[tokio::test(flavor = "multi_thread")]
-async fn an_issuer_that_fails_is_asked_again(#[case] fault: Fault, #[case] word: &str) {
+async fn an_issuer_that_fails_is_asked_again(fault: Fault, word: &str) {
     let passing = FaultPlan::new().on_token(1, fault.clone()).on_token(2, fault.clone());
     Trial::under(passing).await.heals().await;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use phonetrail::extract::{ErrorKind, Retries, Settings, Timeouts};
 use phonetrail::pipeline::StopReason;
 use phonetrail::simulator::{Fault, FaultPlan, Latency};
-use rstest::rstest;
+use test_case::test_case;
 
 use super::trial::{Trial, always, config, in_the_third_window, thrice};
 
@@ -20,15 +20,14 @@ fn strict(settings: Settings) -> Settings {
     Settings { timeouts, max_body_bytes: 64 << 10, ..settings }
 }
 
-#[rstest]
-#[case::late(Fault::Delay(Duration::from_millis(60)))]
-#[case::in_pieces(Fault::Drip { pieces: 12, pause: Duration::from_millis(5) })]
-#[case::compressed(Fault::Gzip)]
-#[case::of_another_type(Fault::ContentType("text/plain".to_owned()))]
-#[case::of_no_type(Fault::ContentType(String::new()))]
-#[case::padded(Fault::Padded(10_000))]
+#[test_case(Fault::Delay(Duration::from_millis(60)); "late")]
+#[test_case(Fault::Drip { pieces: 12, pause: Duration::from_millis(5) }; "in_pieces")]
+#[test_case(Fault::Gzip; "compressed")]
+#[test_case(Fault::ContentType("text/plain".to_owned()); "of_another_type")]
+#[test_case(Fault::ContentType(String::new()); "of_no_type")]
+#[test_case(Fault::Padded(10_000); "padded")]
 #[tokio::test(flavor = "multi_thread")]
-async fn an_odd_answer_that_is_whole_is_taken(#[case] fault: Fault) {
+async fn an_odd_answer_that_is_whole_is_taken(fault: Fault) {
     let trial = Trial::under(always(&fault)).await;
     let report = trial.heals().await;
     assert_eq!(report.requests, report.pages, "nothing was asked for again");
@@ -42,24 +41,23 @@ async fn latency_and_jitter_change_nothing() {
 }
 
 /// What each fault is called in the error, and whether an answer came far enough to have a tracking id.
-#[rstest]
-#[case::internal_error(Fault::status(500, ""), &["HTTP 500", "tracking id v=2.0"])]
-#[case::bad_gateway_in_html(Fault::status(502, HTML), &["HTTP 502", "tracking id v=2.0"])]
-#[case::unavailable(Fault::status_with_header(503, "Retry-After", "0", "{}"), &["HTTP 503", "tracking id v=2.0"])]
-#[case::html(Fault::Html200, &["is no page of the operation log", "tracking id v=2.0"])]
-#[case::an_error_object(Fault::ErrorObject200, &["no list of records", "tracking id v=2.0"])]
-#[case::null_logs(Fault::NullLogs, &["no list of records", "tracking id v=2.0"])]
-#[case::half_a_text(Fault::TruncatedJson, &["is no page of the operation log", "tracking id v=2.0"])]
-#[case::broken_off(Fault::ResetMidBody, &["no whole answer", "tracking id v=2.0"])]
-#[case::broken_before_it_began(Fault::ResetBeforeAnswer, &["no whole answer"])]
-#[case::silent(Fault::Hang, &["no whole answer"])]
-#[case::dripping(Fault::Drip { pieces: 100, pause: Duration::from_millis(40) }, &["no whole answer", "tracking id v=2.0"])]
-#[case::too_long(Fault::Padded(100_000), &["longer than 65536 bytes", "tracking id v=2.0"])]
-#[case::not_compressed_as_said(Fault::status_with_header(200, "content-encoding", "gzip", "{}"), &["no whole answer"])]
-#[case::not_json(Fault::status(200, "\u{0}\u{1}"), &["is no page of the operation log"])]
-#[case::nothing(Fault::status(204, ""), &["HTTP 204"])]
+#[test_case(Fault::status(500, ""), &["HTTP 500", "tracking id v=2.0"]; "internal_error")]
+#[test_case(Fault::status(502, HTML), &["HTTP 502", "tracking id v=2.0"]; "bad_gateway_in_html")]
+#[test_case(Fault::status_with_header(503, "Retry-After", "0", "{}"), &["HTTP 503", "tracking id v=2.0"]; "unavailable")]
+#[test_case(Fault::Html200, &["is no page of the operation log", "tracking id v=2.0"]; "html")]
+#[test_case(Fault::ErrorObject200, &["no list of records", "tracking id v=2.0"]; "an_error_object")]
+#[test_case(Fault::NullLogs, &["no list of records", "tracking id v=2.0"]; "null_logs")]
+#[test_case(Fault::TruncatedJson, &["is no page of the operation log", "tracking id v=2.0"]; "half_a_text")]
+#[test_case(Fault::ResetMidBody, &["no whole answer", "tracking id v=2.0"]; "broken_off")]
+#[test_case(Fault::ResetBeforeAnswer, &["no whole answer"]; "broken_before_it_began")]
+#[test_case(Fault::Hang, &["no whole answer"]; "silent")]
+#[test_case(Fault::Drip { pieces: 100, pause: Duration::from_millis(40) }, &["no whole answer", "tracking id v=2.0"]; "dripping")]
+#[test_case(Fault::Padded(100_000), &["longer than 65536 bytes", "tracking id v=2.0"]; "too_long")]
+#[test_case(Fault::status_with_header(200, "content-encoding", "gzip", "{}"), &["no whole answer"]; "not_compressed_as_said")]
+#[test_case(Fault::status(200, "\u{0}\u{1}"), &["is no page of the operation log"]; "not_json")]
+#[test_case(Fault::status(204, ""), &["HTTP 204"]; "nothing")]
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_is_no_page_is_asked_for_again(#[case] fault: Fault, #[case] words: &[&str]) {
+async fn an_answer_that_is_no_page_is_asked_for_again(fault: Fault, words: &[&str]) {
     let mut passing = Trial::under(thrice(&fault)).await;
     passing.settings = strict(passing.settings);
     let report = passing.heals().await;
@@ -93,14 +91,13 @@ async fn a_compressed_body_that_unpacks_without_end_is_not_taken_in() {
     trial.heals().await;
 }
 
-#[rstest]
-#[case::as_documented(&[("X-RateLimit-Category", "Heavy"), ("X-RateLimit-Type", "QPS")], PER_SECOND)]
-#[case::without_headers(&[], PER_SECOND)]
-#[case::with_seconds(&[("Retry-After", "0")], PER_SECOND)]
-#[case::in_html(&[], HTML)]
-#[case::of_concurrency(&[], r#"{"code":429,"message":"Too many concurrent requests."}"#)]
+#[test_case(&[("X-RateLimit-Category", "Heavy"), ("X-RateLimit-Type", "QPS")], PER_SECOND; "as_documented")]
+#[test_case(&[], PER_SECOND; "without_headers")]
+#[test_case(&[("Retry-After", "0")], PER_SECOND; "with_seconds")]
+#[test_case(&[], HTML; "in_html")]
+#[test_case(&[], r#"{"code":429,"message":"Too many concurrent requests."}"#; "of_concurrency")]
 #[tokio::test(flavor = "multi_thread")]
-async fn too_many_requests_per_second_are_waited_out(#[case] headers: &[(&str, &str)], #[case] body: &str) {
+async fn too_many_requests_per_second_are_waited_out(headers: &[(&str, &str)], body: &str) {
     let fault = status(429, headers, body);
     let report = Trial::under(thrice(&fault)).await.heals().await;
     assert_eq!(report.throttled, 3);
@@ -110,12 +107,11 @@ async fn too_many_requests_per_second_are_waited_out(#[case] headers: &[(&str, &
     outcome.assert_says(&["window 2022-02-23..2022-03-22", "attempt 8 of 8", "HTTP 429", "tracking id v=2.0"]);
 }
 
-#[rstest]
-#[case::as_documented(&[("X-RateLimit-Type", "Daily-limit"), ("X-RateLimit-Remaining", "0")], DAILY)]
-#[case::without_headers(&[], DAILY)]
-#[case::by_header_only(&[("X-RateLimit-Type", "Daily-limit")], HTML)]
+#[test_case(&[("X-RateLimit-Type", "Daily-limit"), ("X-RateLimit-Remaining", "0")], DAILY; "as_documented")]
+#[test_case(&[], DAILY; "without_headers")]
+#[test_case(&[("X-RateLimit-Type", "Daily-limit")], HTML; "by_header_only")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_used_up_day_ends_the_run_and_says_when_to_go_on(#[case] headers: &[(&str, &str)], #[case] body: &str) {
+async fn a_used_up_day_ends_the_run_and_says_when_to_go_on(headers: &[(&str, &str)], body: &str) {
     let fault = status(429, headers, body);
     for plan in [FaultPlan::new().on_report(1, fault.clone()), in_the_third_window(&fault)] {
         let outcome = Trial::under(plan).await.fails_until_the_faults_end().await;

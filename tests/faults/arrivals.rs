@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Days, TimeDelta, Utc};
 use phonetrail::simulator::{AccountRecord, Fault, FaultPlan, GeneratorConfig, Paging, RecordOrder, SimulatorConfig};
-use rstest::rstest;
+use test_case::test_matrix;
 
 use super::trial::Trial;
 
@@ -32,14 +32,14 @@ pub(super) async fn trial_of_today(config: SimulatorConfig, seed: u64, records: 
     trial
 }
 
-#[rstest]
+#[test_matrix([Paging::Live, Paging::Snapshot], [RecordOrder::NewestFirst, RecordOrder::OldestFirst, RecordOrder::Unsorted], [true, false], [&[2], &[2, 4, 7], &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]])]
 #[tokio::test(flavor = "multi_thread")]
 async fn records_that_arrive_between_pages_are_neither_lost_nor_doubled(
-    #[values(Paging::Live, Paging::Snapshot)] paging: Paging,
-    #[values(RecordOrder::NewestFirst, RecordOrder::OldestFirst, RecordOrder::Unsorted)] order: RecordOrder,
-    #[values(true, false)] totals: bool,
+    paging: Paging,
+    order: RecordOrder,
+    totals: bool,
     // A few, a page's worth, and so many that no reading is stable.
-    #[values(&[2], &[2, 4, 7], &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15])] at: &[u64],
+    at: &[u64],
 ) {
     let faults = at.iter().fold(FaultPlan::new(), |plan, &number| {
         let count = [1, 20, 3][number as usize % 3];

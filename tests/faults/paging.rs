@@ -4,22 +4,14 @@ use std::time::Duration;
 
 use phonetrail::extract::{ErrorKind, ExtractError};
 use phonetrail::simulator::{Fault, FaultPlan, LastToken, LongRange, MonthLength, PageDraft, RecordOrder};
-use rstest::rstest;
 use serde_json::json;
+use test_case::{test_case, test_matrix};
 
 use super::trial::{Trial, always, at_page_token, config, in_the_third_window, thrice};
 
-#[rstest]
+#[test_matrix([300, 400, 1001], ["The next page token is invalid or expired.", "The next page token is either invalid or has expired.", "Next page token is invalid\r\nAsk for the first page again."])]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_token_that_is_not_valid_restarts_its_window(
-    #[values(300, 400, 1001)] code: u32,
-    #[values(
-        "The next page token is invalid or expired.",
-        "The next page token is either invalid or has expired.",
-        "Next page token is invalid\r\nAsk for the first page again."
-    )]
-    message: &str,
-) {
+async fn a_page_token_that_is_not_valid_restarts_its_window(code: u32, message: &str) {
     for at in [1, 2, 5] {
         let refused = Fault::status(400, json!({"code": code, "message": message}).to_string());
         let report = Trial::under(at_page_token(at, refused)).await.heals().await;
@@ -44,32 +36,30 @@ async fn windows_too_long_for_the_life_of_a_page_token_are_asked_for_in_parts() 
     assert!(report.windows > 4);
 }
 
-#[rstest]
-#[case::internal_error(Fault::status(500, ""))]
-#[case::broken_off(Fault::ResetMidBody)]
-#[case::half_a_text(Fault::TruncatedJson)]
+#[test_case(Fault::status(500, ""); "internal_error")]
+#[test_case(Fault::ResetMidBody; "broken_off")]
+#[test_case(Fault::TruncatedJson; "half_a_text")]
 #[tokio::test(flavor = "multi_thread")]
-async fn page_tokens_that_work_once_restart_the_window_when_their_page_is_lost(#[case] lost: Fault) {
+async fn page_tokens_that_work_once_restart_the_window_when_their_page_is_lost(lost: Fault) {
     let plan = [2, 3, 5].into_iter().fold(FaultPlan::new(), |plan, number| plan.on_report(number, lost.clone()));
     Trial::start(config().with_single_use_page_tokens(true).with_faults(plan)).await.heals().await;
 }
 
 /// What a page lacks or says wrongly, once or every time; `lasting` is what the error says then, or nothing where the
 /// window can be read all the same.
-#[rstest]
-#[case::the_same_token_again(Fault::RepeatToken, Some("repeats a page token"))]
-#[case::an_empty_page(Fault::EmptyPageWithToken, Some("is empty and has a page token"))]
-#[case::a_record_missing(Fault::DropRecord, Some("records were reported"))]
-#[case::a_total_too_high(Fault::WrongTotal(7), Some("records were reported"))]
-#[case::a_total_too_low(Fault::WrongTotal(-7), Some("records were reported"))]
-#[case::no_total(Fault::page(|page| page.total_records = None), None)]
-#[case::a_short_page(Fault::ShortPage(3), None)]
-#[case::a_token_to_an_empty_page_at_the_end(Fault::TokenAtEnd, None)]
-#[case::a_dead_token_at_the_end(Fault::page(dead_token_at_the_end), None)]
-#[case::no_echo(Fault::page(|page| (page.from, page.to) = (String::new(), String::new())), None)]
-#[case::a_wider_echo(Fault::page(|page| page.from = "2020-01-01".to_owned()), None)]
+#[test_case(Fault::RepeatToken, Some("repeats a page token"); "the_same_token_again")]
+#[test_case(Fault::EmptyPageWithToken, Some("is empty and has a page token"); "an_empty_page")]
+#[test_case(Fault::DropRecord, Some("records were reported"); "a_record_missing")]
+#[test_case(Fault::WrongTotal(7), Some("records were reported"); "a_total_too_high")]
+#[test_case(Fault::WrongTotal(-7), Some("records were reported"); "a_total_too_low")]
+#[test_case(Fault::page(|page| page.total_records = None), None; "no_total")]
+#[test_case(Fault::ShortPage(3), None; "a_short_page")]
+#[test_case(Fault::TokenAtEnd, None; "a_token_to_an_empty_page_at_the_end")]
+#[test_case(Fault::page(dead_token_at_the_end), None; "a_dead_token_at_the_end")]
+#[test_case(Fault::page(|page| (page.from, page.to) = (String::new(), String::new())), None; "no_echo")]
+#[test_case(Fault::page(|page| page.from = "2020-01-01".to_owned()), None; "a_wider_echo")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_is_not_what_it_should_be_is_found_out(#[case] fault: Fault, #[case] lasting: Option<&str>) {
+async fn a_page_that_is_not_what_it_should_be_is_found_out(fault: Fault, lasting: Option<&str>) {
     Trial::under(thrice(&fault)).await.heals().await;
 
     let trial = Trial::under(in_the_third_window(&fault)).await;
@@ -129,12 +119,9 @@ async fn a_total_that_changes_while_paging_restarts_the_window() {
     }
 }
 
-#[rstest]
+#[test_matrix([LongRange::CutEnd, LongRange::CutStart], [MonthLength::Days(1), MonthLength::Days(10), MonthLength::Days(27)])]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_range_that_is_cut_is_asked_for_in_parts(
-    #[values(LongRange::CutEnd, LongRange::CutStart)] how: LongRange,
-    #[values(MonthLength::Days(1), MonthLength::Days(10), MonthLength::Days(27))] month: MonthLength,
-) {
+async fn a_range_that_is_cut_is_asked_for_in_parts(how: LongRange, month: MonthLength) {
     let report = Trial::start(config().with_long_range(how).with_month(month)).await;
     match month {
         // Days that overlap cannot be asked for one by one.
@@ -157,13 +144,9 @@ async fn days_that_the_upstream_keeps_no_more_are_an_error() {
     outcome.assert_says(&["window 202", "is answered for"]);
 }
 
-#[rstest]
+#[test_matrix([RecordOrder::NewestFirst, RecordOrder::OldestFirst, RecordOrder::Unsorted], [LastToken::Empty, LastToken::Null, LastToken::Missing], [true, false])]
 #[tokio::test(flavor = "multi_thread")]
-async fn any_order_and_any_last_token_will_do(
-    #[values(RecordOrder::NewestFirst, RecordOrder::OldestFirst, RecordOrder::Unsorted)] order: RecordOrder,
-    #[values(LastToken::Empty, LastToken::Null, LastToken::Missing)] last: LastToken,
-    #[values(true, false)] totals: bool,
-) {
+async fn any_order_and_any_last_token_will_do(order: RecordOrder, last: LastToken, totals: bool) {
     let config = config().with_order(order).with_last_token(last).with_totals_given(totals);
     Trial::start(config).await.heals().await;
 }

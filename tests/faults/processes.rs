@@ -1,16 +1,16 @@
 //! Two real programs that sync the same account to the same destination at once.
 
-use rstest::rstest;
+use test_case::test_matrix;
 
 use super::trial::{RECORDS, Trial, config};
 
 const RANGE: [&str; 6] = ["--from", "2022-01-01", "--to", "2022-03-31", "--output", "json"];
 
-#[rstest]
+#[test_matrix([false, true])]
 #[tokio::test(flavor = "multi_thread")]
 async fn two_programs_at_once_end_well_and_the_table_is_exact(
     // Whether each sign-in ends the other's access token.
-    #[values(false, true)] single_access_token: bool,
+    single_access_token: bool,
 ) {
     let config = config().with_single_access_token(single_access_token).with_latency("3ms".parse().unwrap());
     let trial = Trial::start(config).await;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use phonetrail::extract::{DEFAULT_BASE_URL, ErrorKind, Retries};
 use phonetrail::simulator::{self, Fault, FaultPlan};
-use rstest::rstest;
 use serde_json::json;
+use test_case::{test_case, test_matrix};
 use tokio::net::TcpListener;
 
 use super::trial::{Trial, always, config, in_the_third_window};
@@ -27,9 +27,9 @@ async fn nobody() -> (String, Arc<AtomicU64>) {
     (origin, calls)
 }
 
-#[rstest]
+#[test_matrix([301, 302, 303, 307, 308])]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redirect_is_not_followed(#[values(301, 302, 303, 307, 308)] code: u16) {
+async fn a_redirect_is_not_followed(code: u16) {
     let (elsewhere, calls) = nobody().await;
     let away = || Fault::status_with_header(code, "Location", &elsewhere, "");
 
@@ -73,11 +73,10 @@ async fn no_address_that_comes_with_a_token_goes_before_the_one_that_was_set() {
     assert_eq!(calls.load(Ordering::Relaxed), 0);
 }
 
-#[rstest]
-#[case::of_the_api(true, "window 202")]
-#[case::of_the_issuer(false, "an access token")]
+#[test_case(true, "window 202"; "of_the_api")]
+#[test_case(false, "an access token"; "of_the_issuer")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_that_does_not_resolve_is_an_unavailable_upstream(#[case] api: bool, #[case] subject: &str) {
+async fn a_name_that_does_not_resolve_is_an_unavailable_upstream(api: bool, subject: &str) {
     let mut trial = Trial::start(config()).await;
     let reachable = trial.settings.clone();
     match api {
