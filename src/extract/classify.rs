@@ -59,7 +59,13 @@ fn by_status(status: u16, reply: &Reply, complaint: &Complaint) -> Verdict {
     match status {
         429 => too_many(reply, complaint),
         200..=299 | 408 | 425 | 500..=599 => Verdict::Retry { after: wait(reply) },
-        400..=499 => complaint.client_error(status),
+        400..=499 => match complaint.client_error(status) {
+            // What it finds fault with may have been lost on the way.
+            Verdict::Reject if complaint.code.is_none() && complaint.message.is_none() => {
+                Verdict::Retry { after: wait(reply) }
+            }
+            verdict => verdict,
+        },
         _ => Verdict::Reject,
     }
 }
@@ -292,6 +298,7 @@ mod tests {
     #[test_case(400, r#"{"code":1001,"message":"The Next Page Token is either invalid"}"#, Verdict::RestartWindow)]
     #[test_case(400, "The next page token is invalid or expired.\r\nAsk again.", Verdict::RestartWindow)]
     #[test_case(400, r#"{"code":300,"message":"Validation Failed."}"#, Verdict::Reject)]
+    #[test_case(400, r#"{"code":400,"mess"#, Verdict::Retry { after: None })]
     #[test_case(302, "", Verdict::Reject)]
     #[test_case(500, "", RETRY)]
     #[test_case(503, "<html>next page token</html>", RETRY)]

@@ -122,16 +122,17 @@ impl<'a> Crawl<'a> {
         let next = digest.next_page_token.take();
         let is_first = sweep.pages.is_empty();
         sweep.add(page, digest)?;
+        let goes_on = next.is_some();
+        if let Some(next) = next {
+            sweep.go_on(next)?;
+        }
         if is_first {
-            self.share_out(sweep, next.is_some())?;
+            self.share_out(sweep, goes_on)?;
         }
         if let Some(ticket) = self.ticket {
             ticket.advance();
         }
-        let Some(next) = next else { return Ok(false) };
-
-        sweep.go_on(next)?;
-        Ok(true)
+        Ok(goes_on)
     }
 
     async fn page(&mut self, sweep: &Sweep) -> Result<(Page, Digest), Interruption> {

@@ -7,7 +7,7 @@ use phonetrail::pipeline::StopReason;
 use phonetrail::simulator::{Fault, FaultPlan, Latency};
 use test_case::test_case;
 
-use super::trial::{Trial, always, config, in_the_third_window, thrice};
+use super::trial::{Trial, always, config, in_the_third_window, third_window, thrice};
 
 const HTML: &str = "<html><body>Bad Gateway: the access token may be fine</body></html>";
 const PER_SECOND: &str =
@@ -67,7 +67,7 @@ async fn an_answer_that_is_no_page_is_asked_for_again(fault: Fault, words: &[&st
     lasting.settings = strict(lasting.settings);
     let outcome = lasting.fails_until_the_faults_end().await;
     assert_eq!(outcome.kind(), Some(ErrorKind::Unavailable));
-    outcome.assert_says(&["window 2022-02-23..2022-03-22", "attempt 4 of 4"]);
+    outcome.assert_says(&[&third_window(), "attempt 4 of 4"]);
     outcome.assert_says(words);
     let report = outcome.0.unwrap();
     assert_eq!(report.windows, 3, "the other windows are kept");
@@ -104,7 +104,7 @@ async fn too_many_requests_per_second_are_waited_out(headers: &[(&str, &str)], b
 
     let outcome = Trial::under(in_the_third_window(&fault)).await.fails_until_the_faults_end().await;
     assert_eq!(outcome.kind(), Some(ErrorKind::Unavailable));
-    outcome.assert_says(&["window 2022-02-23..2022-03-22", "attempt 8 of 8", "HTTP 429", "tracking id v=2.0"]);
+    outcome.assert_says(&[&third_window(), "attempt 8 of 8", "HTTP 429", "tracking id v=2.0"]);
 }
 
 #[test_case(&[("X-RateLimit-Type", "Daily-limit"), ("X-RateLimit-Remaining", "0")], DAILY; "as_documented")]

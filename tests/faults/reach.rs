@@ -11,7 +11,7 @@ use serde_json::json;
 use test_case::{test_case, test_matrix};
 use tokio::net::TcpListener;
 
-use super::trial::{Trial, always, config, in_the_third_window};
+use super::trial::{Trial, always, config, in_the_third_window, third_window};
 
 /// An address where nobody is to call, and how many did.
 async fn nobody() -> (String, Arc<AtomicU64>) {
@@ -35,7 +35,7 @@ async fn a_redirect_is_not_followed(code: u16) {
 
     let outcome = Trial::under(in_the_third_window(&away())).await.fails_until_the_faults_end().await;
     assert_eq!(outcome.kind(), Some(ErrorKind::Rejected));
-    outcome.assert_says(&["window 2022-02-23..2022-03-22", &format!("HTTP {code}"), "tracking id v=2.0"]);
+    outcome.assert_says(&[&third_window(), &format!("HTTP {code}"), "tracking id v=2.0"]);
 
     let outcome = Trial::under(FaultPlan::new().on_token(1, away())).await.fails_until_the_faults_end().await;
     outcome.assert_says(&["an access token", &format!("HTTP {code}")]);

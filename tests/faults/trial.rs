@@ -5,15 +5,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use phonetrail::extract::{ErrorKind, ExtractError, Retries, Settings, Source, Timeouts};
+use phonetrail::extract::{ErrorKind, ExtractError, Retries, Seam, Settings, Source, Timeouts, plan};
+use phonetrail::model::{Scope, Window};
 use phonetrail::pipeline::{self, SyncError, SyncReport, SyncRequest};
 use phonetrail::simulator::{AccountRecord, Endpoint, Fault, FaultPlan, SeenRequest, SimulatorConfig};
 
 use crate::support::{Account, day, rows};
 
-/// The days that are synced. They make four windows, which begin at [`WINDOWS`].
+/// The days that are synced.
 const RANGE: (&str, &str) = ("2022-01-01", "2022-03-31");
-pub(super) const WINDOWS: [&str; 4] = ["2021-12-31", "2022-01-27", "2022-02-23", "2022-03-22"];
+
+/// The windows that they are asked for in.
+fn windows() -> Vec<Window> {
+    let (from, to) = plan::asked_span(day(RANGE.0), day(RANGE.1), Utc::now().date_naive());
+    plan::windows(from, to, &Scope::All, Seam::Shared)
+}
+
+/// One of them, as errors name it.
+pub(super) fn third_window() -> String {
+    format!("window {}", windows()[2])
+}
 
 /// How many records the account has.
 pub(super) const RECORDS: u64 = 300;
@@ -181,9 +192,9 @@ pub(super) fn always(fault: &Fault) -> FaultPlan {
 
 /// `fault` strikes every request for the third window or a part of it.
 pub(super) fn in_the_third_window(fault: &Fault) -> FaultPlan {
-    let third =
-        |request: &SeenRequest| request.parameter("from").is_some_and(|from| (WINDOWS[2]..WINDOWS[3]).contains(&from));
-    FaultPlan::new().when(u64::MAX, third, fault.clone())
+    let days = windows()[2].from()..windows()[3].from();
+    let strikes = move |request: &SeenRequest| request.parameter("from").is_some_and(|from| days.contains(&day(from)));
+    FaultPlan::new().when(u64::MAX, strikes, fault.clone())
 }
 
 /// `fault` strikes the `number`th request that carries a page token, counted from 1.
