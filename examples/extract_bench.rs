@@ -9,24 +9,28 @@
 //! Each case has a simulated account of its own, which refuses every request beyond the rate in any second, wherever
 //! that second begins. *Pages* are the ideal ones of the whole backfill: all records divided by the page size, rounded
 //! up. What windows, parts and shared days cost comes on top, and is measured against it. The wall time is that from
-//! the first request for the report to the last window; *start* is what came before (the access token and, with
-//! calibration, three totals), whose requests count too.
+//! the call for the windows to the last of them; *start* is what came before (the access token and, but for the seam
+//! `shared`, calibration by three totals), whose requests count too. All accounts that are measured side by side are
+//! made before, and each has threads of its own: only the processor is shared.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints what it measured")]
 
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Barrier;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use chrono::{Days, NaiveDate};
 use clap::Parser;
-use futures::{StreamExt, stream};
+use futures::StreamExt;
 use phonetrail::extract::{Credentials, Plan, Seam, Secret, Settings, Source, plan};
 use phonetrail::model::{AccountId, Scope};
 use phonetrail::simulator::{
     self, GeneratorConfig, Latency, RateLimits, RunningSimulator, SecondWindow, SimulatorConfig,
 };
 use serde::Deserialize;
+use tokio::runtime::Builder;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -51,8 +55,9 @@ struct Arguments {
     /// All records lie in one month.
     #[arg(long)]
     dense: bool,
-    /// How windows meet.
-    #[arg(long, default_value = "shared", value_parser = ["shared", "adjacent"])]
+    /// How windows meet: shared is not calibrated, adjacent is; exclusive is, for an account that leaves the last day
+    /// of a window out.
+    #[arg(long, default_value = "shared", value_parser = ["shared", "adjacent", "exclusive"])]
     seam: String,
     /// Leaves the sequential client out.
     #[arg(long)]
@@ -80,8 +85,7 @@ struct Measured {
     max_in_flight: u64,
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Failure> {
+fn main() -> Result<(), Failure> {
     let arguments = Arguments::parse();
     let cases = if arguments.matrix { matrix(&arguments) } else { vec![arguments.clone()] };
     println!(
@@ -89,21 +93,23 @@ async fn main() -> Result<(), Failure> {
          | with start | wall / (requests / rate) | requests | requests / pages | rereads | 429s | max in flight |"
     );
     println!("|{}", "---|".repeat(16));
-    let mut rows = stream::iter(cases).map(measure).buffered(arguments.parallel.max(1));
-    while let Some(rows) = rows.next().await {
-        rows?.iter().for_each(|row| println!("{row}"));
+    for cases in cases.chunks(arguments.parallel.max(1)) {
+        for rows in side_by_side(cases)? {
+            rows.iter().for_each(|row| println!("{row}"));
+        }
     }
     Ok(())
 }
 
+/// Cases of one rate follow each other: they take about as long.
 fn matrix(arguments: &Arguments) -> Vec<Arguments> {
     let mut cases = Vec::new();
-    for dense in [false, true] {
-        for latency in [200, 500, 2000].map(|millis| Latency::fixed(Duration::from_millis(millis))) {
-            for rate in [5, 10, 40] {
+    for rate in [40, 10, 5] {
+        for dense in [false, true] {
+            for latency in [200, 500, 2000].map(|millis| Latency::fixed(Duration::from_millis(millis))) {
                 for seam in ["shared", "adjacent"] {
                     // The sequential client knows no seams: once is enough.
-                    let no_baseline = arguments.no_baseline || seam == "adjacent";
+                    let no_baseline = arguments.no_baseline || dense || seam == "adjacent";
                     let seam = seam.to_owned();
                     cases.push(Arguments { rate, latency, dense, seam, no_baseline, ..arguments.clone() });
                 }
@@ -113,10 +119,34 @@ fn matrix(arguments: &Arguments) -> Vec<Arguments> {
     cases
 }
 
-async fn measure(case: Arguments) -> Result<Vec<String>, Failure> {
-    let plain = async { if case.no_baseline { Ok(None) } else { sequential(&case).await.map(Some) } };
-    let (ours, plain) = tokio::try_join!(phonetrail(&case), plain)?;
-    Ok([Some(ours), plain].iter().flatten().map(|measured| row(&case, measured)).collect())
+/// Measures cases at the same time, once all their accounts are ready.
+fn side_by_side(cases: &[Arguments]) -> Result<Vec<Vec<String>>, Failure> {
+    let ready = Barrier::new(cases.len());
+    thread::scope(|scope| {
+        let threads: Vec<_> = cases.iter().map(|case| scope.spawn(|| measure(case, &ready))).collect();
+        threads.into_iter().map(|thread| thread.join().map_err(|_| "a case failed")?).collect()
+    })
+}
+
+fn measure(case: &Arguments, ready: &Barrier) -> Result<Vec<String>, Failure> {
+    let server = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let client = Builder::new_current_thread().enable_all().build()?;
+    let accounts = server.block_on(async {
+        Ok::<_, Failure>((account(case).await?, if case.no_baseline { None } else { Some(account(case).await?) }))
+    });
+    ready.wait();
+    let (ours, theirs) = accounts?;
+    let measured = client.block_on(async {
+        let plain = async {
+            match &theirs {
+                Some(account) => sequential(case, account).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        tokio::try_join!(phonetrail(case, &ours), plain)
+    });
+    let (ours, plain) = measured?;
+    Ok([Some(ours), plain].iter().flatten().map(|measured| row(case, measured)).collect())
 }
 
 fn row(case: &Arguments, measured: &Measured) -> String {
@@ -127,7 +157,7 @@ fn row(case: &Arguments, measured: &Measured) -> String {
     let (wall, start) = (wall.as_secs_f64(), start.as_secs_f64());
     let span = if case.dense { "one month".to_owned() } else { format!("{} months", case.months) };
     let seam = if *client == "phonetrail" { case.seam.as_str() } else { "-" };
-    eprintln!("{client}: {records} records on {window_pages} pages of windows");
+    eprintln!("{client}, {span}, {seam}: {records} records on {window_pages} pages of windows");
     format!(
         "| {span} | {seam} | {} | {} | {client} | {pages} | {wall:.1} | {start:.1} | {:.3} | {:.3} | {:.3} | {requests} \
          | {:.3} | {rereads} | {throttled} | {max_in_flight} |",
@@ -152,13 +182,13 @@ async fn account(case: &Arguments) -> Result<RunningSimulator, Failure> {
     let config = SimulatorConfig::default()
         .with_generated(GeneratorConfig { seed: SEED, records: case.records, from, to })
         .with_latency(case.latency)
+        .with_to_inclusive(case.seam != "exclusive")
         .with_rate_limits(RateLimits { per_second: Some(case.rate), per_day: None })
         .with_second_window(SecondWindow::Sliding);
     Ok(simulator::serve(config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?)
 }
 
-async fn phonetrail(case: &Arguments) -> Result<Measured, Failure> {
-    let account = account(case).await?;
+async fn phonetrail(case: &Arguments, account: &RunningSimulator) -> Result<Measured, Failure> {
     let simulator::Credentials { account_id, client_id, client_secret } = account.config().credentials.clone();
     let credentials = Credentials::ServerToServer {
         account_id: AccountId::new(account_id),
@@ -178,9 +208,9 @@ async fn phonetrail(case: &Arguments) -> Result<Measured, Failure> {
 
     let began = Instant::now();
     source.sign_in().await?;
-    if seam == Seam::Adjacent {
+    if case.seam != "shared" {
         let calibrated = source.calibrate(first + Days::new(10)).await?;
-        assert_eq!(calibrated, Some(Seam::Adjacent), "the account includes the last day");
+        assert_eq!(calibrated, Some(seam), "calibration errs");
     }
     let start = began.elapsed();
 
@@ -198,11 +228,11 @@ async fn phonetrail(case: &Arguments) -> Result<Measured, Failure> {
     assert!(records >= case.records as u64, "records are missing");
     assert_eq!(source.usage().requests, account.stats().report_requests);
     let client = "phonetrail";
-    Ok(measured(client, &account, Measured { start, wall, records, window_pages, rereads, ..empty(client) }))
+    Ok(measured(client, account, Measured { start, wall, records, window_pages, rereads, ..empty(client) }))
 }
 
 /// One request at a time, month by month, a second's rest after a refusal: what one writes first.
-async fn sequential(case: &Arguments) -> Result<Measured, Failure> {
+async fn sequential(case: &Arguments, account: &RunningSimulator) -> Result<Measured, Failure> {
     #[derive(Deserialize)]
     struct Token {
         access_token: String,
@@ -214,7 +244,6 @@ async fn sequential(case: &Arguments) -> Result<Measured, Failure> {
         operation_logs: Vec<serde_json::Value>,
     }
 
-    let account = account(case).await?;
     let http = reqwest::Client::builder().no_proxy().build()?;
     let began = Instant::now();
     let credentials = account.config().credentials.clone();
@@ -255,7 +284,7 @@ async fn sequential(case: &Arguments) -> Result<Measured, Failure> {
     }
     let wall = began.elapsed();
     let client = "sequential";
-    Ok(measured(client, &account, Measured { start, wall, records, window_pages, ..empty(client) }))
+    Ok(measured(client, account, Measured { start, wall, records, window_pages, ..empty(client) }))
 }
 
 fn empty(client: &'static str) -> Measured {

@@ -128,9 +128,7 @@ impl Fetcher {
                     self.limiter.relax(sent_at);
                     self.pulse.observe(sent_at.elapsed());
                     if place.number == 0 {
-                        let pages =
-                            digest.total_records.map(|total| total.div_ceil(u64::from(self.settings.page_size)));
-                        self.pulse.measure(place.window, pages);
+                        self.pulse.measure(place.window, self.pages(&digest));
                     }
                     return Ok((page, digest));
                 }
@@ -149,6 +147,15 @@ impl Fetcher {
             self.counters.retries.add();
             self.settings.observer.tell(Event::Retry { window: place.window });
         }
+    }
+
+    /// How many pages a window fills, by its first.
+    fn pages(&self, first: &Digest) -> Option<f64> {
+        let per_page = match first.next_page_token {
+            Some(_) => first.records.len().max(1) as f64,
+            None => f64::from(self.settings.page_size),
+        };
+        first.total_records.map(|total| total as f64 / per_page)
     }
 
     /// Counts a failure, and decides what follows from it.

@@ -9,7 +9,7 @@
 //!                      |  reads it until the reading is stable
 //!                      v
 //!       auth -------> fetch <------- limiter, quota     one page, whatever it takes
-//!       (token)        |  ^
+//!       (token)        |  ^             (line: who goes first)
 //!                      v  +-------- classify, retry     what an answer means, how often to ask again
 //!                    client
 //!                      |

@@ -91,8 +91,18 @@ pub(super) fn parts(window: &Window, parts: u64, seam: Seam) -> Option<Vec<Windo
     (starts.len() > 1).then(|| joined(&starts, window.to(), window.scope(), seam))
 }
 
-/// Whether administrators rest on a day, as a rule: such a day costs least to read twice.
-pub(super) fn is_quiet(day: NaiveDate) -> bool {
+/// How much a window holds, as a rule, in mean days.
+pub(super) fn mean_days(window: &Window) -> f64 {
+    window.from().iter_days().take_while(|day| *day <= window.to()).map(share).sum()
+}
+
+/// What a day holds, as a rule, as a part of a mean day: administrators rest at the weekend. Such a day costs least to
+/// read twice.
+pub(super) fn share(day: NaiveDate) -> f64 {
+    if is_quiet(day) { 0.25 } else { 1.3 }
+}
+
+fn is_quiet(day: NaiveDate) -> bool {
     matches!(day.weekday(), Weekday::Sat | Weekday::Sun)
 }
 

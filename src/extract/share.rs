@@ -2,8 +2,8 @@
 //!
 //! Pages of one window can only be read one after the other, so a few long windows leave the permitted rate unused
 //! when answers are slow. But a part costs a page that is not full, days that parts share are read twice, and a first
-//! page whose window is cut is lost. The rule: a window is cut only as finely as the rate needs, and all cuts of a run
-//! together stay within a small part of its pages.
+//! page whose window is cut is lost. The rule: a window is cut only as finely as the rate needs, and that may cost a
+//! small part of its pages at most.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,17 +18,18 @@ use crate::model::Window;
 const LEAST_PAGES_PER_PART: u64 = 8;
 /// A window of more pages is cut even if no worker idles: its pages wait in memory until it is whole.
 const MOST_PAGES: u64 = 100;
-/// What cuts may cost, as a part of all pages; of few pages it may be more.
-const MOST_LOSS: f64 = 0.04;
+/// What cuts may cost, as a part of the pages cut; where a run has few pages in all, it may be more.
+const MOST_LOSS: f64 = 0.03;
+/// Where it costs no more than this, parts are made half as long as they need be: they never come out equal, and the
+/// longest ends last.
+const LITTLE_LOSS: f64 = 0.015;
+const FINER: u64 = 2;
 const LEAST_LOSS_PAGES: f64 = 10.0;
 /// What one more window costs: its last page is half empty on average.
 const LOSS_PER_PART: f64 = 0.5;
-/// What a shared day holds, as a part of a mean day.
-const SHARE_OF_QUIET_DAY: f64 = 0.25;
-const SHARE_OF_BUSY_DAY: f64 = 1.3;
 /// Latencies scatter, and parts are never equally long.
 const HEADROOM: f64 = 1.15;
-/// What is known to be slightly too long is left as it is; a part, which costs its window's first page again, sooner.
+/// What is slightly too long is left as it is; a part, which was cut once already, even if it is rather too long.
 const TOLERANCE: f64 = 1.1;
 const TOLERANCE_OF_PARTS: f64 = 1.6;
 /// Windows that are tried first while it is not known how long they are.
@@ -49,9 +50,9 @@ struct Known {
     latency: Option<f64>,
     /// Whether any page has come.
     has_page: bool,
-    /// The pages and days of windows whose total was told.
-    pages: u64,
-    days: u64,
+    /// The pages and mean days of windows whose total was told.
+    pages: f64,
+    days: f64,
 }
 
 impl Pulse {
@@ -67,12 +68,13 @@ impl Pulse {
         known.has_page = true;
     }
 
-    /// Learns how many pages a window has, where it was told.
-    pub(super) fn measure(&self, window: &Window, pages: Option<u64>) {
-        if let Some(pages) = pages {
+    /// Learns how many pages a window fills, where it was told.
+    pub(super) fn measure(&self, window: &Window, pages: Option<f64>) {
+        // A window without records may be one of no time at all: that tells nothing.
+        if let Some(pages) = pages.filter(|pages| *pages > 0.0) {
             let mut known = lock(&self.known);
             known.pages += pages;
-            known.days += window.days();
+            known.days += plan::mean_days(window);
         }
         self.changed.notify_one();
     }
@@ -90,7 +92,7 @@ impl Pulse {
 
     fn pages_per_day(&self) -> Option<f64> {
         let known = lock(&self.known);
-        (known.days > 0).then(|| known.pages as f64 / known.days as f64)
+        (known.days > 0.0).then(|| known.pages / known.days)
     }
 }
 
@@ -104,15 +106,13 @@ pub(super) struct Load {
     work: Mutex<Work>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Work {
     /// Days of windows whose pages are not known.
     unknown_days: u64,
     /// Pages left in the others.
     pages_left: u64,
     pages_done: u64,
-    /// What cuts have cost so far, in pages.
-    loss: f64,
 }
 
 impl Load {
@@ -131,51 +131,46 @@ impl Load {
     /// first than to lose the first page of each.
     pub(super) fn starters(&self, waiting: usize) -> usize {
         let is_known = lock(&self.pulse.known).has_page;
-        let may_be_cut = self.pulse.demand(self.per_second).is_some_and(|demand| demand > waiting as f64);
-        if !is_known && may_be_cut { PROBES } else { self.concurrency }
+        let may_be_cut = self.pulse.demand(self.per_second).is_none_or(|demand| demand > waiting as f64);
+        if !is_known && may_be_cut { PROBES.min(self.concurrency) } else { self.concurrency }
     }
 
     /// The windows to ask for instead of `window`, of which nothing was read yet, or `None` to ask for it as it is.
     pub(super) fn cut_unread(&self, window: &Window) -> Option<Vec<Window>> {
-        let pages = self.pulse.pages_per_day()? * window.days() as f64;
-        self.cut(window, pages.ceil() as u64, 0.0, TOLERANCE)
+        let pages = self.pulse.pages_per_day()? * plan::mean_days(window);
+        self.cut(window, pages.ceil() as u64, TOLERANCE)
     }
 
-    /// Cuts a window of so many pages (still among the work left) at the price of `lost` pages read in vain.
-    fn cut(&self, window: &Window, pages: u64, lost: f64, tolerance: f64) -> Option<Vec<Window>> {
-        let (left, all, loss) = {
-            let work = lock(&self.work);
-            let left =
-                work.pages_left as f64 + work.unknown_days as f64 * self.pulse.pages_per_day().unwrap_or_default();
-            (left.max(pages as f64), left + work.pages_done as f64, work.loss)
-        };
-        let share = pages as f64 / left;
-        let affordable = ((all * MOST_LOSS).max(LEAST_LOSS_PAGES) - loss) * share - lost;
-        // So many workers would read this window while the others read the rest.
-        let useful = self.pulse.demand(self.per_second).unwrap_or_default().min(self.concurrency as f64) * share;
-        let useful = if useful > tolerance { useful.ceil() as u64 } else { 1 };
-        let useful = useful.min(pages / LEAST_PAGES_PER_PART);
+    /// Cuts a window of so many pages, which is still among the work left.
+    fn cut(&self, window: &Window, pages: u64, tolerance: f64) -> Option<Vec<Window>> {
+        let work = *lock(&self.work);
+        let unknown = work.unknown_days as f64 * self.pulse.pages_per_day().unwrap_or_default();
+        let left = (work.pages_left as f64 + unknown).max(pages as f64);
+        let most_loss = MOST_LOSS.max(LEAST_LOSS_PAGES / (left + work.pages_done as f64));
 
-        let loss_of = |parts: &[Window]| {
-            let shared = parts[1..]
-                .iter()
-                .filter(|_| self.seam == Seam::Shared)
-                .map(|part| if plan::is_quiet(part.from()) { SHARE_OF_QUIET_DAY } else { SHARE_OF_BUSY_DAY });
-            let shared_pages = shared.sum::<f64>() * pages as f64 / window.days() as f64;
-            (parts.len() - 1) as f64 * LOSS_PER_PART + shared_pages
-        };
-        let finest = (2..=useful).rev().find_map(|count| {
+        // So many workers would read this window while the others read the rest.
+        let demand = self.pulse.demand(self.per_second).unwrap_or_default().min(self.concurrency as f64);
+        let useful = demand * pages as f64 / left;
+        let useful = if useful > tolerance { useful.ceil() as u64 } else { 1 };
+        let finest = if useful > 1 { useful * FINER } else { 1 }.min(pages / LEAST_PAGES_PER_PART);
+        let for_speed = (2..=finest).rev().find_map(|count| {
+            let affordable = if count > useful { LITTLE_LOSS } else { most_loss };
             let parts = plan::parts(window, count, self.seam)?;
-            (loss_of(&parts) <= affordable).then_some(parts)
+            (self.loss(window, pages, &parts) <= affordable * pages as f64).then_some(parts)
         });
-        let parts = match (finest, pages.div_ceil(MOST_PAGES)) {
-            (Some(parts), _) => parts,
-            (None, 1) => return None,
-            // Not finer than weeks: the shared days would be read for nothing else.
-            (None, count) => plan::parts(window, count.min(window.days() / 7), self.seam)?,
+        // Weeks at the finest: shared days would be read twice for nothing but memory.
+        let for_memory = || plan::parts(window, pages.div_ceil(MOST_PAGES).min(window.days() / 7), self.seam);
+        for_speed.or_else(for_memory)
+    }
+
+    /// How many more pages the parts of a window have than the window.
+    fn loss(&self, window: &Window, pages: u64, parts: &[Window]) -> f64 {
+        let pages_per_day = pages as f64 / plan::mean_days(window);
+        let shared = |part: &Window| match self.seam {
+            Seam::Adjacent => 0.0,
+            Seam::Shared => plan::share(part.from()) * pages_per_day,
         };
-        lock(&self.work).loss += loss_of(&parts) + lost;
-        Some(parts)
+        parts[1..].iter().map(|part| LOSS_PER_PART + shared(part)).sum()
     }
 }
 
@@ -202,7 +197,7 @@ impl Ticket {
             return None;
         }
         let tolerance = if self.is_part { TOLERANCE_OF_PARTS } else { TOLERANCE };
-        self.load.cut(&self.window, pages, 1.0, tolerance)
+        self.load.cut(&self.window, pages, tolerance)
     }
 
     /// Learns that a page was read.
@@ -255,7 +250,7 @@ mod tests {
     fn parts_of(pages: u64, windows: usize, latency_ms: u64, seam: Seam) -> usize {
         let load = load(latency_ms, seam);
         let tickets: Vec<_> = (0..windows).map(|_| load.ticket(&month(), false)).collect();
-        load.pulse.measure(&month(), Some(pages));
+        load.pulse.measure(&month(), Some(pages as f64));
         tickets[0].begin(pages, true).map_or(1, |parts| parts.len())
     }
 
@@ -273,9 +268,9 @@ mod tests {
     fn a_longer_window_is_cut_more_finely() {
         let load = load(2000, Seam::Adjacent);
         let [long, short] = [load.ticket(&month(), false), load.ticket(&month(), false)];
-        [20, 600].iter().for_each(|pages| load.pulse.measure(&month(), Some(*pages)));
-        assert_eq!(short.begin(20, true), None);
+        [20.0, 600.0].iter().for_each(|pages| load.pulse.measure(&month(), Some(*pages)));
         assert!(long.begin(600, true).unwrap().len() > 15);
+        assert_eq!(short.begin(20, true), None);
     }
 
     #[test]
@@ -289,7 +284,7 @@ mod tests {
         let load = load(20_000, Seam::Adjacent);
         let windows = vec![month(); 14];
         let _tickets: Vec<_> = windows.iter().map(|window| load.ticket(window, false)).collect();
-        load.pulse.measure(&month(), Some(43));
+        load.pulse.measure(&month(), Some(43.0));
         let parts: usize = windows.iter().map(|window| load.cut_unread(window).map_or(1, |parts| parts.len())).sum();
         let extra = (parts - windows.len()) as f64 * LOSS_PER_PART;
         assert!(extra > 602.0 * 0.02 && extra <= 602.0 * MOST_LOSS, "{extra} pages");

@@ -797,6 +797,97 @@ async fn a_total_costs_one_page() {
     assert_eq!(upstream.pages().len(), 1);
 }
 
+/// Totals of the days 7 and 8 of February, and of both.
+async fn calibrated(totals: [Option<u64>; 3]) -> (Option<Seam>, usize) {
+    let upstream = Upstream::of_pages(move |asked, _| {
+        let total = match (asked.param("from"), asked.param("to")) {
+            (Some("2022-02-07"), Some("2022-02-07")) => totals[0],
+            (Some("2022-02-08"), Some("2022-02-08")) => totals[1],
+            (Some("2022-02-07"), Some("2022-02-08")) => totals[2],
+            other => panic!("{other:?}"),
+        };
+        page(if total == Some(0) { &[] } else { &["1"] }, total, "")
+    })
+    .await;
+    let seam = upstream.source().calibrate(day("2022-02-07")).await.unwrap();
+    (seam, upstream.pages().len())
+}
+
+#[rstest]
+#[case::the_last_day_is_included([Some(4), Some(5), Some(9)], Some(Seam::Adjacent))]
+#[case::a_day_on_its_own_is_empty([Some(0), Some(0), Some(4)], Some(Seam::Shared))]
+#[case::a_day_on_its_own_is_whole_and_of_two_the_last_is_missing([Some(4), Some(5), Some(4)], Some(Seam::Shared))]
+#[case::the_totals_are_estimates([Some(4), Some(5), Some(10)], Some(Seam::Shared))]
+#[case::a_quiet_day([Some(4), Some(0), Some(4)], None)]
+#[case::a_quiet_day_before([Some(0), Some(4), Some(4)], None)]
+#[case::quiet_days([Some(0), Some(0), Some(0)], None)]
+#[case::no_totals([None, None, None], None)]
+#[tokio::test]
+async fn three_totals_tell_how_windows_may_meet(#[case] totals: [Option<u64>; 3], #[case] seam: Option<Seam>) {
+    assert_eq!(calibrated(totals).await, (seam, 3));
+}
+
+#[cfg(feature = "simulator")]
+#[tokio::test]
+async fn an_account_is_calibrated_whatever_its_last_day_means() {
+    use crate::simulator::{self, GeneratorConfig, SimulatorConfig};
+    for (included, expected) in [(true, Seam::Adjacent), (false, Seam::Shared)] {
+        for hours_east in [-12, 0, 14] {
+            let generated = GeneratorConfig { seed: 5, records: 2000, from: day("2022-02-01"), to: day("2022-02-14") };
+            let config = SimulatorConfig::default()
+                .with_generated(generated)
+                .with_to_inclusive(included)
+                .with_day_offset(chrono::FixedOffset::east_opt(hours_east * 3600).unwrap());
+            let account = simulator::serve(config, "127.0.0.1:0".parse().unwrap()).await.unwrap();
+            let settings = Settings {
+                base_url: account.base_url(),
+                oauth_url: account.oauth_url(),
+                plan: "1000/s,100000/day".parse().unwrap(),
+                ..Settings::default()
+            };
+            let given = Credentials::AccessToken { account_id: None, token: Secret::new(account.issue_access_token()) };
+            let source = Source::try_new(given, settings).unwrap();
+            assert_eq!(source.calibrate(day("2022-02-08")).await.unwrap(), Some(expected));
+            assert_eq!(account.stats().report_requests, 3);
+        }
+    }
+}
+
+#[tokio::test]
+async fn windows_of_unknown_length_are_cut_before_they_cost_a_page() {
+    let slow = |told| {
+        std::thread::sleep(Duration::from_millis(30));
+        told
+    };
+    let upstream = Upstream::start(move |asked, n| {
+        if asked.is_token() {
+            return slow(token(n));
+        }
+        let days = (day(asked.param("to").unwrap()) - day(asked.param("from").unwrap())).num_days() + 1;
+        if days == 28 { slow(page(&["1"], Some(60), "a")) } else { page(&["1"], Some(1), "") }
+    })
+    .await;
+    let mut settings = upstream.settings();
+    settings.seam = Seam::Adjacent;
+    let windows = plan::windows(day("2021-01-01"), day("2021-10-07"), &Scope::All, Seam::Adjacent);
+    assert!(windows.len() == 10 && windows.iter().all(|window| window.days() == 28));
+
+    let reads: Vec<_> =
+        Source::try_new(credentials(), settings).unwrap().read_all(windows).map(Result::unwrap).collect().await;
+
+    let mut days: Vec<_> = reads.iter().map(|read| (read.window.from(), read.window.to())).collect();
+    days.sort_unstable();
+    assert!(days.windows(2).all(|pair| pair[0].1.succ_opt() == Some(pair[1].0)), "{days:?}");
+    assert_eq!((days[0].0, days[days.len() - 1].1), (day("2021-01-01"), day("2021-10-07")));
+    // Two were tried whole.
+    assert!(
+        days.len() > 20 && upstream.pages().len() <= days.len() + 2,
+        "{} for {}",
+        upstream.pages().len(),
+        days.len()
+    );
+}
+
 #[test]
 fn futures_and_streams_can_move_between_threads() {
     fn is_send<T: Send>(_: &T) {}
