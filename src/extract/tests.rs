@@ -813,17 +813,16 @@ async fn calibrated(totals: [Option<u64>; 3]) -> (Option<Seam>, usize) {
     (seam, upstream.pages().len())
 }
 
-#[rstest]
-#[case::the_last_day_is_included([Some(4), Some(5), Some(9)], Some(Seam::Adjacent))]
-#[case::a_day_on_its_own_is_empty([Some(0), Some(0), Some(4)], Some(Seam::Shared))]
-#[case::a_day_on_its_own_is_whole_and_of_two_the_last_is_missing([Some(4), Some(5), Some(4)], Some(Seam::Shared))]
-#[case::the_totals_are_estimates([Some(4), Some(5), Some(10)], Some(Seam::Shared))]
-#[case::a_quiet_day([Some(4), Some(0), Some(4)], None)]
-#[case::a_quiet_day_before([Some(0), Some(4), Some(4)], None)]
-#[case::quiet_days([Some(0), Some(0), Some(0)], None)]
-#[case::no_totals([None, None, None], None)]
+#[test_case([Some(4), Some(5), Some(9)], Some(Seam::Adjacent); "the_last_day_is_included")]
+#[test_case([Some(0), Some(0), Some(4)], Some(Seam::Shared); "a_day_on_its_own_is_empty")]
+#[test_case([Some(4), Some(5), Some(4)], Some(Seam::Shared); "a_day_on_its_own_is_whole_and_of_two_the_last_is_missing")]
+#[test_case([Some(4), Some(5), Some(10)], Some(Seam::Shared); "the_totals_are_estimates")]
+#[test_case([Some(4), Some(0), Some(4)], None; "a_quiet_day")]
+#[test_case([Some(0), Some(4), Some(4)], None; "a_quiet_day_before")]
+#[test_case([Some(0), Some(0), Some(0)], None; "quiet_days")]
+#[test_case([None, None, None], None; "no_totals")]
 #[tokio::test]
-async fn three_totals_tell_how_windows_may_meet(#[case] totals: [Option<u64>; 3], #[case] seam: Option<Seam>) {
+async fn three_totals_tell_how_windows_may_meet(totals: [Option<u64>; 3], seam: Option<Seam>) {
     assert_eq!(calibrated(totals).await, (seam, 3));
 }
 
