@@ -149,7 +149,6 @@ async fn a_used_up_day_stops_the_run_with_whole_windows_kept() {
     };
     let config = SimulatorConfig::default()
         .with_generated(generated)
-        .with_rate_limits("off".parse().unwrap())
         .with_rate_limits(phonetrail::simulator::RateLimits { per_second: None, per_day: Some(12) });
     let account = Account::start(config).await;
     let arguments = ["--from", "2022-01-01", "--to", "2022-06-30", "--output", "json"];

@@ -57,8 +57,8 @@ impl Stretch {
     pub(super) fn covered(&self, settle: TimeDelta) -> Vec<Span> {
         let mut spans = Vec::new();
         for (first, last, read_at) in self.unions() {
-            let whole_until = back(last, 2);
-            let from = if first == self.asked.0 { self.wanted.0 } else { ahead(first, 1) };
+            let (whole_from, whole_until) = plan::covered_days(first, last);
+            let from = if first == self.asked.0 { self.wanted.0 } else { whole_from };
             let to = if last == self.asked.1 { self.wanted.1 } else { whole_until.min(self.wanted.1) };
             let settled_until = back((read_at - settle).date_naive(), 1).min(whole_until).min(to);
             spans.push(Span { from, to: settled_until, read_at, is_final: true });
