@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::ops::Range;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -108,14 +109,24 @@ fn substitute_instant() -> DateTime<Utc> {
     DateTime::from_timestamp(SUBSTITUTE_SECONDS, 0).unwrap_or_default()
 }
 
-/// The instant of a `time` in RFC 3339 or one of its relaxations: a space for the `T`, no zone (then UTC).
+/// The instant of a `time` in RFC 3339 or one of its relaxations: a space for the `T`, no zone (then UTC), seconds or
+/// milliseconds since the epoch.
 fn readable_time(value: &RawValue) -> Option<DateTime<Utc>> {
-    let text: String = serde_json::from_str(value.get()).ok()?;
-    if let Ok(time) = DateTime::parse_from_rfc3339(&text) {
+    let text = serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned());
+    let text = text.trim();
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.to_utc());
     }
     let formats = ["%Y-%m-%d %H:%M:%S%.fZ", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"];
-    formats.iter().find_map(|format| NaiveDateTime::parse_from_str(&text, format).ok()).map(|time| time.and_utc())
+    let calendar = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
+    calendar.map(|time| time.and_utc()).or_else(|| since_epoch(text.parse().ok()?))
+}
+
+/// The instant that lies so many seconds or milliseconds, whichever is of our time, after the epoch.
+fn since_epoch(number: f64) -> Option<DateTime<Utc>> {
+    const SECONDS_OF_OUR_TIME: Range<f64> = 9e8..4e9;
+    let seconds = [number, number / 1000.0].into_iter().find(|seconds| SECONDS_OF_OUR_TIME.contains(seconds))?;
+    DateTime::from_timestamp(seconds as i64, 0)
 }
 
 /// An object's members in order, keys and values as JSON text.
@@ -222,7 +233,7 @@ mod tests {
 
     #[test]
     fn an_unreadable_time_is_kept_and_placed_at_the_substitute() {
-        for line in [r#"{"time":"yesterday"}"#, r#"{"time":1643682974}"#] {
+        for line in [r#"{"time":"yesterday"}"#, r#"{"time":7}"#, r#"{"time":[1566241741]}"#] {
             assert_eq!(record(line), (line.to_owned(), SUBSTITUTE_TIME.to_owned()));
         }
     }
@@ -230,14 +241,17 @@ mod tests {
     #[test]
     fn times_are_read_in_the_forms_that_were_seen() {
         for time in [
-            "2019-08-20T19:09:01Z",
-            "2019-08-20T21:09:01+02:00",
-            "2019-08-20T19:09:01.0000000+00:00",
-            "2019-08-20 19:09:01Z",
-            "2019-08-20 19:09:01",
-            "2019-08-20T19:09:01",
+            r#""2019-08-20T19:09:01Z""#,
+            r#""2019-08-20T21:09:01+02:00""#,
+            r#""2019-08-20T19:09:01.0000000+00:00""#,
+            r#""2019-08-20 19:09:01Z""#,
+            r#"" 2019-08-20 19:09:01 ""#,
+            r#""2019-08-20T19:09:01""#,
+            r#""1566328141""#,
+            "1566328141.25",
+            "1566328141000",
         ] {
-            assert_eq!(record(&format!(r#"{{"time":"{time}"}}"#)).1, "2019-08-20T19:09:01Z", "{time}");
+            assert_eq!(record(&format!(r#"{{"time":{time}}}"#)).1, "2019-08-20T19:09:01Z", "{time}");
         }
     }
 
