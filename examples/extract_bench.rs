@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo run --release --example extract_bench -- --matrix
-//! cargo run --release --example extract_bench -- --rate 10 --latency 500ms --dense --seam adjacent
+//! cargo run --release --example extract_bench -- --rate 5,10 --latency 500ms --dense --seam adjacent
 //! ```
 //!
 //! Each case has a simulated account of its own, which refuses every request beyond the rate in any second, wherever
@@ -37,37 +37,47 @@ type Failure = Box<dyn Error + Send + Sync>;
 const PAGE_SIZE: u64 = 300;
 const SEED: u64 = 12;
 
-/// Measures extraction against a rate limit and a latency.
+/// Measures extraction against rate limits and latencies: every combination of those given.
 #[derive(Clone, Debug, Parser)]
 struct Arguments {
     /// Requests per second that the account allows.
-    #[arg(long, default_value_t = 10)]
-    rate: u32,
+    #[arg(long, default_value = "10", value_delimiter = ',')]
+    rate: Vec<u32>,
     /// How long every answer takes.
-    #[arg(long, default_value = "200ms")]
-    latency: Latency,
+    #[arg(long, default_value = "200ms", value_delimiter = ',')]
+    latency: Vec<Latency>,
+    /// How windows meet: shared is not calibrated, adjacent is; exclusive is, for an account that leaves the last day
+    /// of a window out.
+    #[arg(long, default_value = "shared", value_delimiter = ',', value_parser = ["shared", "adjacent", "exclusive"])]
+    seam: Vec<String>,
     /// How many records the account holds.
     #[arg(long, default_value_t = 180_000)]
     records: usize,
     /// Over how many months they are spread.
-    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=120))]
-    months: u32,
-    /// All records lie in one month.
+    #[arg(long, default_value = "12", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=120))]
+    months: Vec<u32>,
+    /// All records lie in one month: the same as `--months 1`.
     #[arg(long)]
     dense: bool,
-    /// How windows meet: shared is not calibrated, adjacent is; exclusive is, for an account that leaves the last day
-    /// of a window out.
-    #[arg(long, default_value = "shared", value_parser = ["shared", "adjacent", "exclusive"])]
-    seam: String,
+    /// 5, 10 and 40 requests per second at 200 ms, 500 ms and 2 s, shared and adjacent, twelve months and one.
+    #[arg(long)]
+    matrix: bool,
     /// Leaves the sequential client out.
     #[arg(long)]
     no_baseline: bool,
-    /// 5, 10 and 40 requests per second at 200 ms, 500 ms and 2 s, with both seams, twelve months and one.
-    #[arg(long)]
-    matrix: bool,
     /// How many cases run side by side.
     #[arg(long, default_value_t = 4)]
     parallel: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    rate: u32,
+    latency: Latency,
+    seam: String,
+    records: usize,
+    months: u32,
+    with_baseline: bool,
 }
 
 /// What a client used.
@@ -86,8 +96,16 @@ struct Measured {
 }
 
 fn main() -> Result<(), Failure> {
-    let arguments = Arguments::parse();
-    let cases = if arguments.matrix { matrix(&arguments) } else { vec![arguments.clone()] };
+    let mut arguments = Arguments::parse();
+    if arguments.matrix {
+        arguments.rate = vec![40, 10, 5];
+        arguments.latency = [200, 500, 2000].map(|millis| Latency::fixed(Duration::from_millis(millis))).into();
+        arguments.seam = ["shared", "adjacent"].map(str::to_owned).into();
+        arguments.months = vec![12, 1];
+    } else if arguments.dense {
+        arguments.months = vec![1];
+    }
+    let cases = cases(&arguments);
     println!(
         "| span | seam | req/s | latency | client | pages | wall s | start s | wall / (pages / rate) \
          | with start | wall / (requests / rate) | requests | requests / pages | rereads | 429s | max in flight |"
@@ -102,16 +120,15 @@ fn main() -> Result<(), Failure> {
 }
 
 /// Cases of one rate follow each other: they take about as long.
-fn matrix(arguments: &Arguments) -> Vec<Arguments> {
+fn cases(arguments: &Arguments) -> Vec<Case> {
+    let Arguments { rate, latency, seam, records, months, no_baseline, .. } = arguments.clone();
     let mut cases = Vec::new();
-    for rate in [40, 10, 5] {
-        for dense in [false, true] {
-            for latency in [200, 500, 2000].map(|millis| Latency::fixed(Duration::from_millis(millis))) {
-                for seam in ["shared", "adjacent"] {
+    for &rate in &rate {
+        for &months in &months {
+            for &latency in &latency {
+                for (n, seam) in seam.iter().cloned().enumerate() {
                     // The sequential client knows no seams: once is enough.
-                    let no_baseline = arguments.no_baseline || dense || seam == "adjacent";
-                    let seam = seam.to_owned();
-                    cases.push(Arguments { rate, latency, dense, seam, no_baseline, ..arguments.clone() });
+                    cases.push(Case { rate, latency, seam, records, months, with_baseline: n == 0 && !no_baseline });
                 }
             }
         }
@@ -120,7 +137,7 @@ fn matrix(arguments: &Arguments) -> Vec<Arguments> {
 }
 
 /// Measures cases at the same time, once all their accounts are ready.
-fn side_by_side(cases: &[Arguments]) -> Result<Vec<Vec<String>>, Failure> {
+fn side_by_side(cases: &[Case]) -> Result<Vec<Vec<String>>, Failure> {
     let ready = Barrier::new(cases.len());
     thread::scope(|scope| {
         let threads: Vec<_> = cases.iter().map(|case| scope.spawn(|| measure(case, &ready))).collect();
@@ -128,11 +145,11 @@ fn side_by_side(cases: &[Arguments]) -> Result<Vec<Vec<String>>, Failure> {
     })
 }
 
-fn measure(case: &Arguments, ready: &Barrier) -> Result<Vec<String>, Failure> {
+fn measure(case: &Case, ready: &Barrier) -> Result<Vec<String>, Failure> {
     let server = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let client = Builder::new_current_thread().enable_all().build()?;
     let accounts = server.block_on(async {
-        Ok::<_, Failure>((account(case).await?, if case.no_baseline { None } else { Some(account(case).await?) }))
+        Ok::<_, Failure>((account(case).await?, if case.with_baseline { Some(account(case).await?) } else { None }))
     });
     ready.wait();
     let (ours, theirs) = accounts?;
@@ -149,13 +166,13 @@ fn measure(case: &Arguments, ready: &Barrier) -> Result<Vec<String>, Failure> {
     Ok([Some(ours), plain].iter().flatten().map(|measured| row(case, measured)).collect())
 }
 
-fn row(case: &Arguments, measured: &Measured) -> String {
+fn row(case: &Case, measured: &Measured) -> String {
     let Measured { client, start, wall, records, window_pages, rereads, requests, throttled, max_in_flight } = measured;
     let pages = (case.records as u64).div_ceil(PAGE_SIZE);
     let ideal = pages as f64 / f64::from(case.rate);
     let needed = *requests as f64 / f64::from(case.rate);
     let (wall, start) = (wall.as_secs_f64(), start.as_secs_f64());
-    let span = if case.dense { "one month".to_owned() } else { format!("{} months", case.months) };
+    let span = format!("{} months", case.months);
     let seam = if *client == "phonetrail" { case.seam.as_str() } else { "-" };
     eprintln!("{client}, {span}, {seam}: {records} records on {window_pages} pages of windows");
     format!(
@@ -170,14 +187,13 @@ fn row(case: &Arguments, measured: &Measured) -> String {
     )
 }
 
-fn span(case: &Arguments) -> (NaiveDate, NaiveDate) {
+fn span(case: &Case) -> (NaiveDate, NaiveDate) {
     let first = NaiveDate::from_ymd_opt(2022, 1, 1).unwrap_or_default();
-    let months = if case.dense { 1 } else { case.months };
-    let next = first.checked_add_months(chrono::Months::new(months)).unwrap_or(first);
+    let next = first.checked_add_months(chrono::Months::new(case.months)).unwrap_or(first);
     (first, next.pred_opt().unwrap_or(next))
 }
 
-async fn account(case: &Arguments) -> Result<RunningSimulator, Failure> {
+async fn account(case: &Case) -> Result<RunningSimulator, Failure> {
     let (from, to) = span(case);
     let config = SimulatorConfig::default()
         .with_generated(GeneratorConfig { seed: SEED, records: case.records, from, to })
@@ -188,7 +204,7 @@ async fn account(case: &Arguments) -> Result<RunningSimulator, Failure> {
     Ok(simulator::serve(config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?)
 }
 
-async fn phonetrail(case: &Arguments, account: &RunningSimulator) -> Result<Measured, Failure> {
+async fn phonetrail(case: &Case, account: &RunningSimulator) -> Result<Measured, Failure> {
     let simulator::Credentials { account_id, client_id, client_secret } = account.config().credentials.clone();
     let credentials = Credentials::ServerToServer {
         account_id: AccountId::new(account_id),
@@ -232,7 +248,7 @@ async fn phonetrail(case: &Arguments, account: &RunningSimulator) -> Result<Meas
 }
 
 /// One request at a time, month by month, a second's rest after a refusal: what one writes first.
-async fn sequential(case: &Arguments, account: &RunningSimulator) -> Result<Measured, Failure> {
+async fn sequential(case: &Case, account: &RunningSimulator) -> Result<Measured, Failure> {
     #[derive(Deserialize)]
     struct Token {
         access_token: String,

@@ -19,17 +19,16 @@ const LEAST_PAGES_PER_PART: u64 = 8;
 /// A window of more pages is cut even if no worker idles: its pages wait in memory until it is whole.
 const MOST_PAGES: u64 = 100;
 /// What cuts may cost, as a part of the pages cut; where a run has few pages in all, it may be more.
-const MOST_LOSS: f64 = 0.03;
-/// Where it costs no more than this, parts are made half as long as they need be: they never come out equal, and the
-/// longest ends last.
-const LITTLE_LOSS: f64 = 0.015;
-const FINER: u64 = 2;
+const MOST_LOSS: f64 = 0.036;
+/// Parts never come out equal, and the longest ends last: so long windows are cut finer than needed.
+const FINER: u64 = 3;
+const LEAST_PAGES_PER_FINE_PART: u64 = 16;
 const LEAST_LOSS_PAGES: f64 = 10.0;
 /// What one more window costs: its last page is half empty on average.
 const LOSS_PER_PART: f64 = 0.5;
 /// Latencies scatter, and parts are never equally long.
 const HEADROOM: f64 = 1.15;
-/// What is slightly too long is left as it is; a part, which was cut once already, even if it is rather too long.
+/// What is slightly too long is left as it is; a part, which was cut once already, even what is rather too long.
 const TOLERANCE: f64 = 1.1;
 const TOLERANCE_OF_PARTS: f64 = 1.6;
 /// Windows that are tried first while it is not known how long they are.
@@ -138,11 +137,11 @@ impl Load {
     /// The windows to ask for instead of `window`, of which nothing was read yet, or `None` to ask for it as it is.
     pub(super) fn cut_unread(&self, window: &Window) -> Option<Vec<Window>> {
         let pages = self.pulse.pages_per_day()? * plan::mean_days(window);
-        self.cut(window, pages.ceil() as u64, TOLERANCE)
+        self.cut(window, pages.ceil() as u64, TOLERANCE, 0.0)
     }
 
-    /// Cuts a window of so many pages, which is still among the work left.
-    fn cut(&self, window: &Window, pages: u64, tolerance: f64) -> Option<Vec<Window>> {
+    /// Cuts a window of so many pages, which is still among the work left, at the price of what is `lost`.
+    fn cut(&self, window: &Window, pages: u64, tolerance: f64, lost: f64) -> Option<Vec<Window>> {
         let work = *lock(&self.work);
         let unknown = work.unknown_days as f64 * self.pulse.pages_per_day().unwrap_or_default();
         let left = (work.pages_left as f64 + unknown).max(pages as f64);
@@ -152,11 +151,10 @@ impl Load {
         let demand = self.pulse.demand(self.per_second).unwrap_or_default().min(self.concurrency as f64);
         let useful = demand * pages as f64 / left;
         let useful = if useful > tolerance { useful.ceil() as u64 } else { 1 };
-        let finest = if useful > 1 { useful * FINER } else { 1 }.min(pages / LEAST_PAGES_PER_PART);
-        let for_speed = (2..=finest).rev().find_map(|count| {
-            let affordable = if count > useful { LITTLE_LOSS } else { most_loss };
+        let finest = if useful > 1 { useful.max((useful * FINER).min(pages / LEAST_PAGES_PER_FINE_PART)) } else { 1 };
+        let for_speed = (2..=finest.min(pages / LEAST_PAGES_PER_PART)).rev().find_map(|count| {
             let parts = plan::parts(window, count, self.seam)?;
-            (self.loss(window, pages, &parts) <= affordable * pages as f64).then_some(parts)
+            (lost + self.loss(window, pages, &parts) <= most_loss * pages as f64).then_some(parts)
         });
         // Weeks at the finest: shared days would be read twice for nothing but memory.
         let for_memory = || plan::parts(window, pages.div_ceil(MOST_PAGES).min(window.days() / 7), self.seam);
@@ -196,8 +194,9 @@ impl Ticket {
         if !may_cut {
             return None;
         }
-        let tolerance = if self.is_part { TOLERANCE_OF_PARTS } else { TOLERANCE };
-        self.load.cut(&self.window, pages, tolerance)
+        // The first page of a few windows is what it costs to know how long windows are; that of parts is lost.
+        let (tolerance, lost) = if self.is_part { (TOLERANCE_OF_PARTS, 1.0) } else { (TOLERANCE, 0.0) };
+        self.load.cut(&self.window, pages, tolerance, lost)
     }
 
     /// Learns that a page was read.
@@ -256,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_long_window_is_cut_only_when_workers_would_idle() {
-        assert_eq!(parts_of(60, 14, 2000, Seam::Adjacent), 2);
+        assert_eq!(parts_of(60, 14, 2000, Seam::Adjacent), 3);
         assert_eq!(parts_of(60, 14, 200, Seam::Adjacent), 1);
         assert_eq!(parts_of(60, 100, 2000, Seam::Adjacent), 1);
         assert_eq!(parts_of(60, 1, 2000, Seam::Adjacent), 7);
