@@ -67,7 +67,8 @@ pub struct Settings {
     pub date_format: DateFormat,
     /// How parts of a long window meet.
     pub seam: Seam,
-    /// How many windows are in flight at most; `None` for as many as the plan's rate can use.
+    /// How many windows, or three times as many parts of windows, are in flight at most; `None` for as many as the
+    /// plan's rate can use.
     pub concurrency: Option<usize>,
     /// How often a window is read at most until a reading is stable.
     pub reads_per_window: u32,

@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn cuts_of_a_run_cost_little_in_all() {
         let load = load(20_000, Seam::Adjacent);
-        let windows = vec![month(); 14];
+        let windows: [Window; 14] = std::array::from_fn(|_| month());
         let _tickets: Vec<_> = windows.iter().map(|window| load.ticket(window, false)).collect();
         load.pulse.measure(&month(), Some(43.0));
         let parts: usize = windows.iter().map(|window| load.cut_unread(window).map_or(1, |parts| parts.len())).sum();

@@ -103,7 +103,7 @@ impl Source {
     /// A window may come as several that together ask for the same days. A failure ends its own window only, unless
     /// every other would meet it too ([`ExtractError::is_fatal`]): then no further window is started, those under way
     /// fail likewise, and the stream ends without a word on the rest. Not more windows than [`Settings::concurrency`]
-    /// are in memory at a time, read ones that were not yet taken included. The work goes on between polls, and ends
+    /// (or three times as many parts of windows) are in memory at a time, read ones that were not yet taken included. The work goes on between polls, and ends
     /// when the stream is dropped.
     pub fn read_all(
         &self,
@@ -123,6 +123,10 @@ impl Source {
         self.fetcher.counters.usage(self.fetcher.limiter.today())
     }
 }
+
+/// Parts are read together rather than in turns, or the last ones would be read on when all others are done. They are
+/// short, so more of them fit in memory.
+const PARTS_PER_WINDOW: usize = 3;
 
 /// A window that waits for a worker.
 struct Job {
@@ -177,13 +181,18 @@ impl Crew {
         if self.run.check().is_err() {
             self.queue.clear();
         }
-        while self.at_work.len() < self.load.starters(self.queue.len() + self.at_work.len()).min(self.affordable()) {
-            let Some(job) = self.queue.pop_front() else { break };
+        while let Some(job) = self.queue.pop_front() {
             if let Some(parts) = self.load.cut_unread(&job.window).filter(|_| !job.is_part) {
                 self.fetcher.settings.observer.tell(Event::Cut { window: &job.window, parts: parts.len() });
                 drop(job);
                 self.queue_parts(parts);
                 continue;
+            }
+            let windows = self.load.starters(self.queue.len() + 1 + self.at_work.len());
+            let most = if job.is_part { windows * PARTS_PER_WINDOW } else { windows };
+            if self.at_work.len() >= most.min(self.affordable()) {
+                self.queue.push_front(job);
+                break;
             }
             let worker = work(Arc::clone(&self.fetcher), Arc::clone(&self.run), job);
             self.at_work.spawn(worker.in_current_span());
