@@ -24,8 +24,8 @@ use std::time::{Duration, Instant};
 use chrono::{Days, NaiveDate};
 use clap::Parser;
 use futures::StreamExt;
-use phonetrail::extract::{Credentials, Plan, Seam, Secret, Settings, Source, plan};
-use phonetrail::model::{AccountId, Scope};
+use phonetrail::extract::{Credentials, Plan, Secret, Settings, Source, plan};
+use phonetrail::model::{AccountId, Scope, Seam};
 use phonetrail::simulator::{
     self, GeneratorConfig, Latency, RateLimits, RunningSimulator, SecondWindow, SimulatorConfig,
 };
@@ -216,7 +216,6 @@ async fn phonetrail(case: &Case, account: &RunningSimulator) -> Result<Measured,
         base_url: account.base_url(),
         oauth_url: account.oauth_url(),
         plan: format!("{}/s,1000000/day", case.rate).parse::<Plan>()?,
-        seam,
         ..Settings::default()
     };
     let source = Source::try_new(credentials, settings)?;
@@ -232,7 +231,7 @@ async fn phonetrail(case: &Case, account: &RunningSimulator) -> Result<Measured,
 
     let began = Instant::now();
     let (from, to) = plan::asked_span(first, last, chrono::Utc::now().date_naive());
-    let mut reads = source.read_all(plan::windows(from, to, &Scope::All, seam));
+    let mut reads = source.read_all(plan::windows(from, to, &Scope::All, seam), seam);
     let (mut records, mut window_pages, mut rereads) = (0, 0, 0);
     while let Some(read) = reads.next().await {
         let read = read?;

@@ -1,34 +1,8 @@
 //! The ledger as an auditor finds it in the log: every commit bound to the one before, every file accounted for.
 
-use std::path::Path;
-
-use phonetrail::ledger::EntryV1;
 use phonetrail::pipeline::{self, SyncRequest};
-use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use crate::support::{Account, day, rows};
-
-fn sha256(bytes: &[u8]) -> String {
-    data_encoding::HEXLOWER.encode(&Sha256::digest(bytes))
-}
-
-/// The entries of the table's log with the digest of the commit they lie in.
-fn entries(destination: &Path) -> Vec<(EntryV1, String)> {
-    let log = destination.join("operation_logs/_delta_log");
-    (0..)
-        .map_while(|version| std::fs::read(log.join(format!("{version:020}.json"))).ok())
-        .map(|bytes| {
-            let actions: Vec<Value> = bytes
-                .split(|byte| *byte == b'\n')
-                .filter(|line| !line.is_empty())
-                .map(|line| serde_json::from_slice(line).unwrap())
-                .collect();
-            let entry = actions.iter().find_map(|action| action["commitInfo"]["phonetrail"].as_str()).unwrap();
-            (serde_json::from_str(entry).unwrap(), sha256(&bytes))
-        })
-        .collect()
-}
+use crate::support::{Account, day, entries, rows, sha256};
 
 async fn account_with_commits() -> Account {
     let account = Account::generated(1_500, "2022-01-01", "2022-04-30").await;

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Datelike, Days, FixedOffset, SecondsFormat, TimeDelta, Utc};
-use phonetrail::model::Scope;
+use phonetrail::model::{Scope, Seam};
 use phonetrail::pipeline::{self, SyncRequest};
 use phonetrail::simulator::{GeneratorConfig, LastToken, Paging, RecordOrder, SimulatorConfig};
 
-use crate::support::{Account, Row, canonical, day, placed, rows};
+use test_case::test_case;
+
+use crate::support::{Account, Row, canonical, day, entries, placed, rows};
 
 fn records(rows: &[Row]) -> Vec<String> {
     let mut records: Vec<String> = rows.iter().map(|row| row.record.clone()).collect();
@@ -93,6 +95,30 @@ async fn all_calendars_the_upstream_may_use_give_the_same_rows() {
             assert_exact(&account);
         }
     }
+}
+
+#[test_case(true, Seam::Adjacent)]
+#[test_case(false, Seam::Shared)]
+#[tokio::test(flavor = "multi_thread")]
+async fn how_windows_may_meet_is_found_out_once_and_remembered(to_inclusive: bool, expected: Seam) {
+    let generated = GeneratorConfig { seed: 5, records: 1_500, from: day("2022-01-01"), to: day("2022-06-30") };
+    let config = SimulatorConfig::default().with_generated(generated).with_to_inclusive(to_inclusive);
+    let account = Account::start(config).await;
+    let mut calibrating = Vec::new();
+    for (from, to) in [("2022-02-01", "2022-02-10"), ("2022-02-01", "2022-04-20"), ("2022-01-01", "2022-06-30")] {
+        let report = account.sync(from, to).await.unwrap();
+        calibrating.push(report.requests - report.pages);
+    }
+    assert_eq!(calibrating, [0, 3, 0], "a window or two are cheaper; then it is known");
+    assert_exact(&account);
+
+    let (newest, _) = entries(&account.path()).pop().unwrap();
+    assert_eq!(newest.calibrations.iter().map(|known| known.seam).collect::<Vec<_>>(), [expected]);
+    let windows = newest.windows.iter().filter(|window| window.from > day("2022-04-01"));
+    let mut windows: Vec<_> = windows.map(|window| (window.from, window.to)).collect();
+    windows.sort_unstable();
+    assert!(windows.len() > 2);
+    assert!(windows.windows(2).all(|pair| pair[1].0 == pair[0].1 + Days::new(1 - expected.days())), "{windows:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

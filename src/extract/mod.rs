@@ -44,7 +44,6 @@ mod tests;
 
 pub use credentials::{Credentials, Secret};
 pub use error::{Answer, Asked, Cause, Disturbance, ErrorKind, ExtractError, Refusal, WindowFailure};
-pub use plan::Seam;
 pub use progress::{Event, Observer, Usage};
 pub use quota::{DayCount, InvalidPlan, Plan};
 pub use settings::{

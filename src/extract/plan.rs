@@ -5,9 +5,8 @@
 //! be so under every answer.
 
 use chrono::{Datelike, Days, NaiveDate, Weekday};
-use serde::{Deserialize, Serialize};
 
-use crate::model::{MAX_WINDOW_DAYS, Scope, Window};
+use crate::model::{MAX_WINDOW_DAYS, Scope, Seam, Window};
 
 /// Days asked for before the first one wanted. In an account west of Greenwich (to UTC-12) a UTC day begins on the
 /// account's day before.
@@ -15,27 +14,6 @@ const DAYS_BEFORE: u64 = 1;
 /// Days asked for after the last one wanted: one because an account east of Greenwich (to UTC+14) is on its next day
 /// when the UTC day ends, and one because the last day asked for may not be included.
 const DAYS_AFTER: u64 = 2;
-
-/// How neighbouring windows meet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Seam {
-    /// They share a day: nothing is missed even if a window's last day is not included.
-    #[default]
-    Shared,
-    /// One begins the day after the other ends. Only for an account known to include the last day.
-    Adjacent,
-}
-
-impl Seam {
-    /// How many days a window shares with the next.
-    pub(super) fn days(self) -> u64 {
-        match self {
-            Self::Shared => 1,
-            Self::Adjacent => 0,
-        }
-    }
-}
 
 /// The first and last upstream day to ask for, so that the UTC days `first..=last` are held; never the future, so the
 /// last two or three days before `today` (UTC) are held in part only.
@@ -48,6 +26,16 @@ pub fn asked_span(first: NaiveDate, last: NaiveDate, today: NaiveDate) -> (Naive
 /// The last comes before the first where they hold none.
 pub fn covered_days(from: NaiveDate, to: NaiveDate) -> (NaiveDate, NaiveDate) {
     (ahead(from, DAYS_BEFORE), back(to, DAYS_AFTER))
+}
+
+/// Days of `first..=last` that are likely to hold records, as is the next: a Tuesday late in the span and one amid it.
+pub fn telling_days(first: NaiveDate, last: NaiveDate) -> Vec<NaiveDate> {
+    let tuesday = |day: NaiveDate| day.iter_days().rev().take(7).find(|day| day.weekday() == Weekday::Tue);
+    let amid = ahead(first, days_between(first, last.max(first)) / 2);
+    let mut days: Vec<NaiveDate> = [back(last, 7), amid].into_iter().filter_map(tuesday).collect();
+    days.retain(|day| first <= *day && *day < last);
+    days.dedup();
+    days
 }
 
 /// Cuts the upstream days `from..=to` into windows, oldest first: few, of about the same length, and sharing days of
@@ -219,6 +207,17 @@ mod tests {
         let adjacent = windows(day(0), day(367), &Scope::All, Seam::Adjacent);
         assert_eq!(adjacent.len(), 14);
         assert!(adjacent.iter().all(|window| window.days() >= 17));
+    }
+
+    #[test]
+    fn the_days_that_tell_most_are_two_tuesdays_within_the_span() {
+        let days = |from: &str, to: &str| telling_days(from.parse().unwrap(), to.parse().unwrap());
+        let tuesdays = |days: &[&str]| days.iter().map(|day| day.parse().unwrap()).collect::<Vec<NaiveDate>>();
+        assert_eq!(days("2022-01-01", "2022-12-31"), tuesdays(&["2022-12-20", "2022-06-28"]));
+        assert_eq!(days("2022-02-01", "2022-02-02"), tuesdays(&["2022-02-01"]));
+        assert_eq!(days("2022-02-01", "2022-02-01"), []);
+        assert_eq!(days("2022-02-02", "2022-02-07"), []);
+        assert_eq!(days("2022-02-07", "2022-02-02"), []);
     }
 
     #[test]

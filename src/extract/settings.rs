@@ -5,7 +5,6 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::plan::Seam;
 use super::progress::Observer;
 use super::quota::{DayCount, Plan};
 
@@ -65,8 +64,6 @@ pub struct Settings {
     pub page_size: u16,
     /// The form of days in a request.
     pub date_format: DateFormat,
-    /// How parts of a long window meet.
-    pub seam: Seam,
     /// How many windows, or three times as many parts of windows, are in flight at most; `None` for as many as the
     /// plan's rate can use.
     pub concurrency: Option<usize>,
@@ -101,7 +98,6 @@ impl Default for Settings {
             used_today: None,
             page_size: DEFAULT_PAGE_SIZE,
             date_format: DateFormat::default(),
-            seam: Seam::default(),
             concurrency: None,
             reads_per_window: DEFAULT_READS_PER_WINDOW,
             retries: Retries::default(),

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::plan::{self, Seam};
+use super::plan;
 use super::quota::Plan;
-use crate::model::Window;
+use crate::model::{Seam, Window};
 
 /// A part should be worth its start.
 const LEAST_PAGES_PER_PART: u64 = 8;

@@ -14,13 +14,12 @@ use super::crawl::{Crawl, Outcome};
 use super::credentials::Credentials;
 use super::error::{ExtractError, WindowFailure};
 use super::fetch::{Fetcher, Place, Stop};
-use super::plan::Seam;
 use super::progress::{Event, Usage};
 use super::quota::DayCount;
 use super::retry::{Run, WindowBudget};
-use super::settings::Settings;
+use super::settings::{DateFormat, Settings};
 use super::share::{Load, Ticket};
-use crate::model::{Scope, Window, WindowRead};
+use crate::model::{Scope, Seam, Window, WindowRead};
 
 /// Requests that must be left for each window under way once they run short.
 const REQUESTS_KEPT_PER_WINDOW: u64 = 10;
@@ -57,6 +56,12 @@ impl Source {
             // No token was sent, so the complaint cannot be about one; there is no total to tell.
             Err(Stop::TokenExpired) => Ok(None),
         }
+    }
+
+    /// Whether windows are asked for by their days, so that it can be found out how they may meet. By date-times they
+    /// always share a day: whether the last second counts is no more known than whether the last day does.
+    pub fn asks_for_days(&self) -> bool {
+        self.fetcher.settings.date_format == DateFormat::Date
     }
 
     /// Finds out how windows may meet, from the totals of `day`, of the next and of both together, for the price of
@@ -100,16 +105,17 @@ impl Source {
 
     /// Reads many windows side by side, and hands them on as they become whole, in any order.
     ///
-    /// A window may come as several that together ask for the same days. A failure ends its own window only, unless
-    /// every other would meet it too ([`ExtractError::is_fatal`]): then no further window is started, those under way
-    /// fail likewise, and the stream ends without a word on the rest. Not more windows than [`Settings::concurrency`]
-    /// (or three times as many parts of windows) are in memory at a time, read ones that were not yet taken included. The work goes on between polls, and ends
-    /// when the stream is dropped.
+    /// A window may come as several that together ask for the same days and meet as `seam` says. A failure ends its own
+    /// window only, unless every other would meet it too ([`ExtractError::is_fatal`]): then no further window is
+    /// started, those under way fail likewise, and the stream ends without a word on the rest. Not more windows than
+    /// [`Settings::concurrency`] (or three times as many parts of windows) are in memory at a time, read ones that were
+    /// not yet taken included. The work goes on between polls, and ends when the stream is dropped.
     pub fn read_all(
         &self,
         windows: impl IntoIterator<Item = Window>,
+        seam: Seam,
     ) -> BoxStream<'static, Result<WindowRead, WindowFailure>> {
-        let crew = Crew::new(Arc::clone(&self.fetcher), windows);
+        let crew = Crew::new(Arc::clone(&self.fetcher), windows, seam);
         stream::unfold(crew, |mut crew| async move { crew.next().await.map(|item| (item, crew)) }).boxed()
     }
 
@@ -145,9 +151,9 @@ struct Crew {
 }
 
 impl Crew {
-    fn new(fetcher: Arc<Fetcher>, windows: impl IntoIterator<Item = Window>) -> Self {
-        let Settings { plan, seam, .. } = fetcher.settings;
-        let load = Load::new(Arc::clone(&fetcher.pulse), plan, fetcher.settings.concurrency(), seam);
+    fn new(fetcher: Arc<Fetcher>, windows: impl IntoIterator<Item = Window>, seam: Seam) -> Self {
+        let settings = &fetcher.settings;
+        let load = Load::new(Arc::clone(&fetcher.pulse), settings.plan, settings.concurrency(), seam);
         let queue: VecDeque<Job> = windows.into_iter().map(|window| job(&load, window, false)).collect();
         fetcher.settings.observer.tell(Event::Planned { windows: queue.len() });
         Self { fetcher, run: Arc::default(), load, queue, at_work: JoinSet::new() }

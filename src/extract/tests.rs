@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::model::{AccountId, Scope, Window, WindowRead};
+use crate::model::{AccountId, Scope, Seam, Window, WindowRead};
 
 // --- The scripted upstream -------------------------------------------------------------------------------------
 
@@ -198,7 +198,7 @@ async fn all_workers_share_one_token() {
     let source = upstream.source();
     let windows = (1..=20).map(|n| window(&format!("2022-02-{n:02}"), "2022-02-28"));
 
-    let reads: Vec<_> = source.read_all(windows).collect().await;
+    let reads: Vec<_> = source.read_all(windows, Seam::Shared).collect().await;
 
     assert!(reads.len() == 20 && reads.iter().all(Result::is_ok));
     let tokens = upstream.tokens();
@@ -221,7 +221,7 @@ async fn an_expired_token_is_renewed_once_for_all() {
     .await;
     let windows = (1..=9).map(|n| window(&format!("2022-02-{n:02}"), "2022-02-28"));
 
-    let reads: Vec<_> = upstream.source().read_all(windows).collect().await;
+    let reads: Vec<_> = upstream.source().read_all(windows, Seam::Shared).collect().await;
 
     assert!(reads.len() == 9 && reads.iter().all(Result::is_ok));
     assert_eq!(upstream.tokens().len(), 2);
@@ -276,7 +276,7 @@ async fn wrong_credentials_are_tried_once_whatever_the_number_of_windows() {
     .await;
     let windows = (1..=28).map(|n| window(&format!("2022-02-{n:02}"), "2022-02-28"));
 
-    let reads: Vec<_> = upstream.source().read_all(windows).collect().await;
+    let reads: Vec<_> = upstream.source().read_all(windows, Seam::Shared).collect().await;
 
     let failure = reads[0].as_ref().unwrap_err();
     assert!(matches!(failure.error, ExtractError::Refused { refusal: Refusal::Credentials, .. }));
@@ -496,7 +496,7 @@ async fn a_restless_day_does_not_spoil_the_other_days_of_its_window() {
     let failure = upstream.source().read(&february()).await.unwrap_err();
     assert_eq!((failure.window.to(), failure.window.days()), (day("2022-02-28"), 2));
 
-    let reads: Vec<_> = upstream.source().read_all([february()]).collect().await;
+    let reads: Vec<_> = upstream.source().read_all([february()], Seam::Shared).collect().await;
     let days = reads.iter().flatten().map(|read| read.window.to()).max();
     assert_eq!(days, Some(day("2022-02-27")));
     assert_eq!(reads.iter().filter(|read| read.is_err()).count(), 1);
@@ -590,7 +590,7 @@ async fn a_long_window_is_shared_out_when_workers_would_idle() {
         }
     })
     .await;
-    let reads: Vec<_> = upstream.source().read_all([february()]).map(Result::unwrap).collect().await;
+    let reads: Vec<_> = upstream.source().read_all([february()], Seam::Shared).map(Result::unwrap).collect().await;
     let mut days: Vec<_> = reads.iter().map(|read| (read.window.from(), read.window.to())).collect();
     days.sort_unstable();
     assert_eq!((days.len(), upstream.pages().len()), (4, 5));
@@ -654,7 +654,8 @@ async fn a_run_with_too_many_failures_is_ended() {
     let windows = plan::windows(day("2000-01-01"), day("2020-01-01"), &Scope::All, Seam::Shared);
     let count = windows.len();
 
-    let reads: Vec<_> = Source::try_new(credentials(), settings).unwrap().read_all(windows).collect().await;
+    let reads: Vec<_> =
+        Source::try_new(credentials(), settings).unwrap().read_all(windows, Seam::Shared).collect().await;
 
     assert!(count > 200 && reads.len() < 20, "{} of {count}", reads.len());
     assert!(reads.iter().flat_map(|read| read.as_ref().err()).any(|failure| failure.error.is_fatal()));
@@ -698,7 +699,8 @@ async fn a_refusal_is_not_retried_and_stops_the_run(status: u16, body: &'static 
     let settings = Settings { concurrency: Some(2), ..upstream.settings() };
     let windows = (1..=28).map(|n| window(&format!("2022-02-{n:02}"), "2022-02-28"));
 
-    let reads: Vec<_> = Source::try_new(credentials(), settings).unwrap().read_all(windows).collect().await;
+    let reads: Vec<_> =
+        Source::try_new(credentials(), settings).unwrap().read_all(windows, Seam::Shared).collect().await;
 
     assert!(reads.iter().all(|read| matches!(
         &read.as_ref().unwrap_err().error,
@@ -716,7 +718,7 @@ async fn a_rejected_window_does_not_stop_the_others() {
     })
     .await;
     let windows = (1..=9).map(|n| window(&format!("2022-02-{n:02}"), "2022-02-28"));
-    let reads: Vec<_> = upstream.source().read_all(windows).collect().await;
+    let reads: Vec<_> = upstream.source().read_all(windows, Seam::Shared).collect().await;
     assert_eq!((reads.len(), reads.iter().filter(|read| read.is_ok()).count()), (9, 8));
     assert_eq!(upstream.pages().len(), 9);
 }
@@ -747,7 +749,7 @@ async fn the_daily_limit_stops_everybody_and_says_when_to_go_on() {
     let source = Source::try_new(credentials(), settings).unwrap();
     let windows = (1..=9).map(|n| window(&format!("2022-02-{n:02}"), "2022-02-28"));
 
-    let reads: Vec<_> = source.read_all(windows).collect().await;
+    let reads: Vec<_> = source.read_all(windows, Seam::Shared).collect().await;
 
     assert!(reads[0].is_ok() && reads.len() == 2, "{reads:?}");
     let failure = reads[1].as_ref().unwrap_err();
@@ -766,7 +768,7 @@ async fn our_own_count_stops_before_the_upstream_must() {
         Settings { plan: "1000/s,10/day".parse().unwrap(), used_today, concurrency: Some(1), ..upstream.settings() };
     let source = Source::try_new(credentials(), settings).unwrap();
     let windows = (1..=9).map(|n| window(&format!("2022-02-{n:02}"), "2022-02-28"));
-    let reads: Vec<_> = source.read_all(windows).collect().await;
+    let reads: Vec<_> = source.read_all(windows, Seam::Shared).collect().await;
     assert_eq!((reads.len(), upstream.pages().len(), source.usage().today.requests), (3, 2, 10));
     assert_eq!(reads[2].as_ref().unwrap_err().error.kind(), ErrorKind::DailyLimit);
 }
@@ -866,13 +868,16 @@ async fn windows_of_unknown_length_are_cut_before_they_cost_a_page() {
         if days == 28 { slow(page(&["1"], Some(60), "a")) } else { page(&["1"], Some(1), "") }
     })
     .await;
-    let mut settings = upstream.settings();
-    settings.seam = Seam::Adjacent;
+    let settings = upstream.settings();
     let windows = plan::windows(day("2021-01-01"), day("2021-10-07"), &Scope::All, Seam::Adjacent);
     assert!(windows.len() == 10 && windows.iter().all(|window| window.days() == 28));
 
-    let reads: Vec<_> =
-        Source::try_new(credentials(), settings).unwrap().read_all(windows).map(Result::unwrap).collect().await;
+    let reads: Vec<_> = Source::try_new(credentials(), settings)
+        .unwrap()
+        .read_all(windows, Seam::Adjacent)
+        .map(Result::unwrap)
+        .collect()
+        .await;
 
     let mut days: Vec<_> = reads.iter().map(|read| (read.window.from(), read.window.to())).collect();
     days.sort_unstable();
@@ -895,5 +900,5 @@ fn futures_and_streams_can_move_between_threads() {
     is_sync(&source);
     is_send(&source.read(&february()));
     is_send(&source.sign_in());
-    is_send(&source.read_all([]));
+    is_send(&source.read_all([], Seam::Shared));
 }

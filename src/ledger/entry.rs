@@ -6,7 +6,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AccountId, Coverage, RawPack, Scope, Span, StagedFile};
+use crate::model::{AccountId, Calibration, Coverage, RawPack, Scope, Seam, Span, StagedFile};
 
 /// The format that this module describes.
 pub const FORMAT: u32 = 1;
@@ -51,6 +51,8 @@ pub struct EntryV1 {
     pub rows: RowsV1,
     /// Every day of every account that is covered as of this commit.
     pub coverage: Vec<CoverageV1>,
+    /// What is known, as of this commit, of how the windows of accounts may meet.
+    pub calibrations: Vec<CalibrationV1>,
 }
 
 /// What a commit was made for.
@@ -146,6 +148,19 @@ pub struct CoverageV1 {
     pub spans: Vec<Span>,
 }
 
+/// How the windows of one account may meet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CalibrationV1 {
+    /// The account.
+    pub account_id: String,
+    /// Whether neighbouring windows share a day.
+    pub seam: Seam,
+    /// The first of the two days that were asked for to find out.
+    pub day: NaiveDate,
+    /// When.
+    pub measured_at: DateTime<Utc>,
+}
+
 impl From<&StagedFile> for FileV1 {
     fn from(file: &StagedFile) -> Self {
         Self { path: file.path.clone(), sha256: file.sha256.clone(), bytes: file.byte_count, rows: file.row_count }
@@ -182,6 +197,21 @@ impl CoverageV1 {
     }
 }
 
+impl CalibrationV1 {
+    /// What is known of `account`.
+    pub fn find(entries: &[Self], account: &AccountId) -> Option<Calibration> {
+        let entry = entries.iter().find(|entry| entry.account_id == account.as_str())?;
+        Some(Calibration { seam: entry.seam, day: entry.day, measured_at: entry.measured_at })
+    }
+
+    /// The entries with what is known of `account` put in its place.
+    pub fn replace(entries: &[Self], account: &AccountId, known: Calibration) -> Vec<Self> {
+        let Calibration { seam, day, measured_at } = known;
+        let others = entries.iter().filter(|entry| entry.account_id != account.as_str()).cloned();
+        others.chain([Self { account_id: account.as_str().to_owned(), seam, day, measured_at }]).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,5 +227,10 @@ mod tests {
         assert_eq!(entry.format, FORMAT);
         let coverage = CoverageV1::restore(&entry.coverage);
         assert_eq!(CoverageV1::of(&coverage), entry.coverage);
+
+        let account = AccountId::new("example-account");
+        let known = CalibrationV1::find(&entry.calibrations, &account).unwrap();
+        assert_eq!(CalibrationV1::replace(&entry.calibrations, &account, known), entry.calibrations);
+        assert_eq!(CalibrationV1::find(&entry.calibrations, &AccountId::new("another")), None);
     }
 }

@@ -5,5 +5,7 @@
 mod entry;
 mod head;
 
-pub use self::entry::{CoverageV1, EntryV1, FORMAT, FileV1, PackV1, PreviousV1, RowsV1, WindowV1, WorkV1};
+pub use self::entry::{
+    CalibrationV1, CoverageV1, EntryV1, FORMAT, FileV1, PackV1, PreviousV1, RowsV1, WindowV1, WorkV1,
+};
 pub use self::head::{Head, LedgerError, packs_since, requests_on};

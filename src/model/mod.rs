@@ -14,6 +14,7 @@ mod coverage;
 mod operation;
 mod page;
 mod record;
+mod seam;
 mod staged;
 mod window;
 
@@ -24,5 +25,6 @@ pub use coverage::{Coverage, DayState, Span};
 pub use operation::{Change, Detail, DetailStatus, Operation, Operator, OperatorKind, RecordId};
 pub use page::{Envelope, Page, PageError, WindowRead};
 pub use record::{Field, Record};
+pub use seam::{Calibration, Seam};
 pub use staged::{RawPack, StagedFile};
 pub use window::{CategoryCode, InvalidCategoryCode, InvalidWindow, MAX_WINDOW_DAYS, Scope, Window};

@@ -19,9 +19,11 @@ use uuid::Uuid;
 use super::report::SyncReport;
 use super::sync::SyncError;
 use super::union::{self, United, WindowCounts, WindowOperations};
-use crate::ledger::{CoverageV1, EntryV1, FORMAT, FileV1, Head, PackV1, RowsV1, WindowV1, WorkV1};
+use crate::ledger::{CalibrationV1, CoverageV1, EntryV1, FORMAT, FileV1, Head, PackV1, RowsV1, WindowV1, WorkV1};
 use crate::load::{self, CommitInfo, CommitOutcome, LoadError, Store, StoredRows, TABLE_DIRECTORY, Table};
-use crate::model::{AccountId, Batch, Coverage, Operation, Page, REPORT, RawPack, Scope, Span, StagedFile, WindowRead};
+use crate::model::{
+    AccountId, Batch, Calibration, Coverage, Operation, Page, REPORT, RawPack, Scope, Span, StagedFile, WindowRead,
+};
 use crate::transform;
 
 /// How many files are written at once.
@@ -44,6 +46,8 @@ pub(super) struct Work<'w> {
     pub(super) covered: &'w [(Scope, Span)],
     /// Requests made since the commit before.
     pub(super) requests: u64,
+    /// What the run relies on or has found out.
+    pub(super) calibration: Option<Calibration>,
 }
 
 /// The entry of the commit that makes a table.
@@ -87,6 +91,7 @@ pub(super) async fn commit(
             windows: work.reads.iter().zip(&counts).map(|(read, counts)| window(read, *counts)).collect(),
             rows,
             coverage: CoverageV1::of(&coverage(run, head.coverage(), work.covered)),
+            calibrations: calibrations(run, &head.entry.calibrations, work.calibration),
             ..entry(run, WorkV1::Sync)
         };
 
@@ -181,6 +186,10 @@ fn coverage(run: &Run, mut coverage: Coverage, covered: &[(Scope, Span)]) -> Cov
     coverage
 }
 
+fn calibrations(run: &Run, known: &[CalibrationV1], calibration: Option<Calibration>) -> Vec<CalibrationV1> {
+    calibration.map_or_else(|| known.to_vec(), |found| CalibrationV1::replace(known, &run.account, found))
+}
+
 /// An entry that says who made it, and nothing else yet.
 fn entry(run: &Run, work: WorkV1) -> EntryV1 {
     EntryV1 {
@@ -202,6 +211,7 @@ fn entry(run: &Run, work: WorkV1) -> EntryV1 {
         windows: Vec::new(),
         rows: RowsV1::default(),
         coverage: Vec::new(),
+        calibrations: Vec::new(),
     }
 }
 

@@ -6,7 +6,7 @@
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 
 use crate::extract::plan;
-use crate::model::{Scope, Span, Window};
+use crate::model::{Scope, Seam, Span, Window};
 
 /// Days wanted under one scope, the span asked for to get them, and the windows that span is cut into.
 #[derive(Clone, Debug)]
@@ -34,9 +34,9 @@ impl Stretch {
         stretches
     }
 
-    /// The windows to ask for.
-    pub(super) fn windows(&self) -> Vec<Window> {
-        plan::windows(self.asked.0, self.asked.1, &self.scope, plan::Seam::Shared)
+    /// The windows to ask for, which meet as `seam` says.
+    pub(super) fn windows(&self, seam: Seam) -> Vec<Window> {
+        plan::windows(self.asked.0, self.asked.1, &self.scope, seam)
     }
 
     /// Notes that `window` was read to its end, if it is of this stretch.
@@ -52,11 +52,11 @@ impl Stretch {
         &self.scope
     }
 
-    /// The wanted days covered by the windows noted so far. A day is final where it was read at least `settle` after its
-    /// end and both sides of it were read.
-    pub(super) fn covered(&self, settle: TimeDelta) -> Vec<Span> {
+    /// The wanted days covered by the windows noted so far, which meet as `seam` says. A day is final where it was read at
+    /// least `settle` after its end and both sides of it were read.
+    pub(super) fn covered(&self, settle: TimeDelta, seam: Seam) -> Vec<Span> {
         let mut spans = Vec::new();
-        for (first, last, read_at) in self.unions() {
+        for (first, last, read_at) in self.unions(seam) {
             let (whole_from, whole_until) = plan::covered_days(first, last);
             let from = if first == self.asked.0 { self.wanted.0 } else { whole_from };
             let to = if last == self.asked.1 { self.wanted.1 } else { whole_until.min(self.wanted.1) };
@@ -68,14 +68,14 @@ impl Stretch {
         spans
     }
 
-    /// The windows noted so far, joined where they share a day, with the earliest time of reading.
-    fn unions(&self) -> Vec<(NaiveDate, NaiveDate, DateTime<Utc>)> {
+    /// The windows noted so far, joined where they meet, with the earliest time of reading.
+    fn unions(&self, seam: Seam) -> Vec<(NaiveDate, NaiveDate, DateTime<Utc>)> {
         let mut done: Vec<_> = self.done.iter().collect();
         done.sort();
         let mut unions: Vec<(NaiveDate, NaiveDate, DateTime<Utc>)> = Vec::new();
         for (window, read_at) in done {
             match unions.last_mut() {
-                Some((_, last, earliest)) if window.from() <= *last => {
+                Some((_, last, earliest)) if window.from() <= ahead(*last, 1 - seam.days()) => {
                     *last = (*last).max(window.to());
                     *earliest = (*earliest).min(*read_at);
                 }
@@ -96,6 +96,8 @@ fn ahead(day: NaiveDate, days: u64) -> NaiveDate {
 
 #[cfg(test)]
 mod tests {
+    use test_case::test_case;
+
     use super::*;
 
     fn day(text: &str) -> NaiveDate {
@@ -110,26 +112,36 @@ mod tests {
         Stretch::plan(&[(day(from), day(to))], &Scope::All, day(today)).remove(0)
     }
 
-    #[test]
-    fn all_windows_read_cover_exactly_what_was_wanted() {
+    #[test_case(Seam::Shared)]
+    #[test_case(Seam::Adjacent)]
+    fn all_windows_read_cover_exactly_what_was_wanted(seam: Seam) {
         let mut stretch = stretch("2022-02-01", "2022-04-30", "2022-12-01");
-        for window in stretch.windows() {
+        for window in stretch.windows(seam) {
             stretch.note(&window, at("2022-12-01T06:00:00Z"));
         }
-        let covered = stretch.covered(TimeDelta::hours(72));
+        let covered = stretch.covered(TimeDelta::hours(72), seam);
         assert_eq!(covered.len(), 1);
         assert_eq!((covered[0].from, covered[0].to, covered[0].is_final), (day("2022-02-01"), day("2022-04-30"), true));
     }
 
     #[test]
+    fn windows_that_only_touch_do_not_cover_the_days_between_them_where_the_last_may_not_count() {
+        let mut stretch = stretch("2022-02-01", "2022-04-30", "2022-12-01");
+        for window in stretch.windows(Seam::Adjacent) {
+            stretch.note(&window, at("2022-12-01T06:00:00Z"));
+        }
+        assert!(stretch.covered(TimeDelta::hours(72), Seam::Shared).len() > 1);
+    }
+
+    #[test]
     fn a_missing_window_leaves_the_days_at_its_edges_uncovered() {
         let mut stretch = stretch("2022-02-01", "2022-04-30", "2022-12-01");
-        let windows = stretch.windows();
+        let windows = stretch.windows(Seam::Shared);
         let missing = windows[1].clone();
         for window in windows.iter().filter(|window| **window != missing) {
             stretch.note(window, at("2022-12-01T06:00:00Z"));
         }
-        let covered = stretch.covered(TimeDelta::hours(72));
+        let covered = stretch.covered(TimeDelta::hours(72), Seam::Shared);
         assert_eq!(covered.len(), 2);
         assert_eq!(covered[0].to, back(missing.from(), 2));
         assert_eq!(covered[1].from, ahead(missing.to(), 1));
@@ -138,10 +150,10 @@ mod tests {
     #[test]
     fn the_last_days_before_today_stay_provisional() {
         let mut stretch = stretch("2022-02-01", "2022-02-10", "2022-02-10");
-        for window in stretch.windows() {
+        for window in stretch.windows(Seam::Shared) {
             stretch.note(&window, at("2022-02-10T12:00:00Z"));
         }
-        let covered = stretch.covered(TimeDelta::hours(72));
+        let covered = stretch.covered(TimeDelta::hours(72), Seam::Shared);
         assert_eq!((covered[0].to, covered[0].is_final), (day("2022-02-06"), true));
         assert_eq!(
             (covered[1].from, covered[1].to, covered[1].is_final),
@@ -152,10 +164,10 @@ mod tests {
     #[test]
     fn a_day_read_without_its_neighbours_is_never_final_however_short_the_settling() {
         let mut stretch = stretch("2022-02-10", "2022-02-10", "2022-02-11");
-        for window in stretch.windows() {
+        for window in stretch.windows(Seam::Shared) {
             stretch.note(&window, at("2022-02-11T12:00:00Z"));
         }
-        assert!(stretch.covered(TimeDelta::zero()).iter().all(|span| !span.is_final));
+        assert!(stretch.covered(TimeDelta::zero(), Seam::Shared).iter().all(|span| !span.is_final));
     }
 
     #[test]

@@ -11,13 +11,14 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::calibration;
 use super::commit::{self, Run, Work};
 use super::days::Stretch;
 use super::report::{DayCounts, Stop, StopReason, SyncReport};
 use crate::extract::{DayCount, ErrorKind, ExtractError, Source, WindowFailure};
-use crate::ledger::{self, Head, LedgerError};
+use crate::ledger::{self, CalibrationV1, CoverageV1, Head, LedgerError};
 use crate::load::{self, Destination, LoadError, RecentPacks, RunLock, Store, Table};
-use crate::model::{AccountId, Coverage, DayState, PageError, Scope, Span, Window, WindowRead};
+use crate::model::{AccountId, Calibration, Coverage, DayState, PageError, Scope, Seam, Span, Window, WindowRead};
 
 /// Days a new table reaches back when nothing else is said.
 pub const DEFAULT_LOOK_BACK_DAYS: u64 = 30;
@@ -138,10 +139,11 @@ async fn sync_locked(
     let started = Instant::now();
     let run = Run { id: Uuid::now_v7().to_string(), account: request.account.clone(), started_at: Utc::now() };
     let mut table = Table::open(store).await?;
-    let coverage = match &table {
-        Some(table) => Head::read(table).await?.coverage(),
-        None => Coverage::default(),
+    let head = match &table {
+        Some(table) => Some(Head::read(table).await?.entry),
+        None => None,
     };
+    let coverage = head.as_ref().map(|entry| CoverageV1::restore(&entry.coverage)).unwrap_or_default();
     let range = range(request, &coverage, run.started_at.date_naive())?;
     source.sign_in().await?;
     if let Some(table) = table.as_ref().filter(|_| lock.is_sole()) {
@@ -161,7 +163,11 @@ async fn sync_locked(
         let open = coverage.open_days(&run.account, scope, range.0, range.1);
         stretches.extend(Stretch::plan(&open, scope, today));
     }
-    let windows: Vec<Window> = stretches.iter().flat_map(Stretch::windows).collect();
+    let windows = |seam| -> Vec<Window> { stretches.iter().flat_map(|stretch| stretch.windows(seam)).collect() };
+    let known = head.as_ref().and_then(|entry| CalibrationV1::find(&entry.calibrations, &run.account));
+    let calibration = calibration::calibration(source, known, windows(Seam::Shared).len(), range, run.started_at).await;
+    let seam = calibration::seam(calibration.as_ref());
+    let windows = windows(seam);
     tracing::info!(from = %range.0, to = %range.1, windows = windows.len(), "reading what is not final");
 
     let mut job = Job {
@@ -170,6 +176,8 @@ async fn sync_locked(
         run,
         request,
         stretches,
+        calibration,
+        seam,
         requests_accounted: 0,
         report: SyncReport::default(),
         failure: None,
@@ -200,6 +208,9 @@ struct Job<'r> {
     run: Run,
     request: &'r SyncRequest,
     stretches: Vec<Stretch>,
+    calibration: Option<Calibration>,
+    /// How the windows meet.
+    seam: Seam,
     /// Requests that the run's commits account for so far.
     requests_accounted: u64,
     report: SyncReport,
@@ -208,7 +219,7 @@ struct Job<'r> {
 
 impl Job<'_> {
     async fn read_and_commit(&mut self, windows: Vec<Window>, table: &mut Option<Table>) -> Result<(), SyncError> {
-        let (mut reads, reader) = spawn_reader(self.source.clone(), windows);
+        let (mut reads, reader) = spawn_reader(self.source.clone(), windows, self.seam);
         let mut pending: Vec<WindowRead> = Vec::new();
         let mut oldest = Instant::now();
         loop {
@@ -265,7 +276,7 @@ impl Job<'_> {
             .stretches
             .iter()
             .flat_map(|stretch| {
-                stretch.covered(self.request.settle).into_iter().map(|span| (stretch.scope().clone(), span))
+                stretch.covered(self.request.settle, self.seam).into_iter().map(|span| (stretch.scope().clone(), span))
             })
             .collect();
         let table = match table {
@@ -274,7 +285,7 @@ impl Job<'_> {
         };
         let made = self.source.usage().requests;
         let requests = made - std::mem::replace(&mut self.requests_accounted, made);
-        let work = Work { reads: &reads, covered: &covered, requests };
+        let work = Work { reads: &reads, covered: &covered, requests, calibration: self.calibration };
         commit::commit(self.store, table, &self.run, &work, &mut self.report).await
     }
 
@@ -309,10 +320,11 @@ impl Job<'_> {
 fn spawn_reader(
     source: Source,
     windows: Vec<Window>,
+    seam: Seam,
 ) -> (mpsc::Receiver<Result<WindowRead, WindowFailure>>, JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(WAITING_WINDOWS);
     let reader = tokio::spawn(async move {
-        let mut reads = source.read_all(windows);
+        let mut reads = source.read_all(windows, seam);
         while let Some(read) = reads.next().await {
             if sender.send(read).await.is_err() {
                 return;

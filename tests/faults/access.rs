@@ -7,7 +7,7 @@ use phonetrail::model::AccountId;
 use phonetrail::simulator::{self, Endpoint, Fault, FaultPlan, SeenRequest};
 use test_case::test_case;
 
-use super::trial::{Trial, config, thrice};
+use super::trial::{Trial, config, four_times};
 
 const EXPIRED: &str = r#"{"code":124,"message":"Access token is expired."}"#;
 
@@ -18,7 +18,7 @@ const EXPIRED: &str = r#"{"code":124,"message":"Access token is expired."}"#;
 #[test_case(Fault::RevokeAccess; "revoked")]
 #[tokio::test(flavor = "multi_thread")]
 async fn an_access_token_that_ends_in_a_run_is_renewed(fault: Fault) {
-    let trial = Trial::under(thrice(&fault)).await;
+    let trial = Trial::under(four_times(&fault)).await;
     trial.heals().await;
     assert!(trial.account.simulator.stats().token_requests > 1);
 }
@@ -50,7 +50,7 @@ async fn an_access_token_that_is_never_taken_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_given_access_token_that_ends_leaves_whole_windows() {
-    let mut trial = Trial::under(FaultPlan::new().on_report(9, Fault::RevokeAccess)).await;
+    let mut trial = Trial::under(FaultPlan::new().on_report(12, Fault::RevokeAccess)).await;
     trial.settings.concurrency = Some(1);
     let outcome = trial.sync_from(with_given_token(&trial)).await;
     assert_eq!(outcome.kind(), Some(ErrorKind::Refused));

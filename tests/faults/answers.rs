@@ -7,7 +7,7 @@ use phonetrail::pipeline::StopReason;
 use phonetrail::simulator::{Fault, FaultPlan, Latency};
 use test_case::test_case;
 
-use super::trial::{Trial, always, config, in_the_third_window, third_window, thrice};
+use super::trial::{CALIBRATION, Trial, always, config, four_times, in_the_third_window, third_window};
 
 const HTML: &str = "<html><body>Bad Gateway: the access token may be fine</body></html>";
 const PER_SECOND: &str =
@@ -30,14 +30,14 @@ fn strict(settings: Settings) -> Settings {
 async fn an_odd_answer_that_is_whole_is_taken(fault: Fault) {
     let trial = Trial::under(always(&fault)).await;
     let report = trial.heals().await;
-    assert_eq!(report.requests, report.pages, "nothing was asked for again");
+    assert_eq!(report.requests, report.pages + CALIBRATION, "nothing was asked for again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn latency_and_jitter_change_nothing() {
     let latency = Latency { fixed: Duration::from_millis(20), jitter: Duration::from_millis(60) };
     let report = Trial::start(config().with_latency(latency)).await.heals().await;
-    assert_eq!(report.requests, report.pages);
+    assert_eq!(report.requests, report.pages + CALIBRATION);
 }
 
 /// What each fault is called in the error, and whether an answer came far enough to have a tracking id.
@@ -58,10 +58,10 @@ async fn latency_and_jitter_change_nothing() {
 #[test_case(Fault::status(204, ""), &["HTTP 204"]; "nothing")]
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_no_page_is_asked_for_again(fault: Fault, words: &[&str]) {
-    let mut passing = Trial::under(thrice(&fault)).await;
+    let mut passing = Trial::under(four_times(&fault)).await;
     passing.settings = strict(passing.settings);
     let report = passing.heals().await;
-    assert_eq!(report.requests, report.pages + 3);
+    assert_eq!(report.requests, report.pages + CALIBRATION + 4);
 
     let mut lasting = Trial::under(in_the_third_window(&fault)).await;
     lasting.settings = strict(lasting.settings);
@@ -99,8 +99,8 @@ async fn a_compressed_body_that_unpacks_without_end_is_not_taken_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_requests_per_second_are_waited_out(headers: &[(&str, &str)], body: &str) {
     let fault = status(429, headers, body);
-    let report = Trial::under(thrice(&fault)).await.heals().await;
-    assert_eq!(report.throttled, 3);
+    let report = Trial::under(four_times(&fault)).await.heals().await;
+    assert_eq!(report.throttled, 4);
 
     let outcome = Trial::under(in_the_third_window(&fault)).await.fails_until_the_faults_end().await;
     assert_eq!(outcome.kind(), Some(ErrorKind::Unavailable));

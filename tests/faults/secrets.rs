@@ -8,7 +8,7 @@ use data_encoding::BASE64;
 use phonetrail::simulator::{Credentials, Endpoint, Fault, FaultPlan};
 use serde_json::json;
 
-use super::trial::{RECORDS, Trial, config, thrice};
+use super::trial::{RECORDS, Trial, config, four_times};
 use crate::support::{output, rows, snapshot};
 
 const RANGE: [&str; 4] = ["--from", "2022-01-01", "--to", "2022-03-31"];
@@ -73,7 +73,7 @@ async fn no_secret_is_written_when_all_goes_well() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_written_when_it_goes_wrong() {
     for fault in [Fault::RevokeAccess, Fault::status(500, ""), Fault::ResetMidBody, Fault::Html200] {
-        let trial = Trial::under(thrice(&fault)).await;
+        let trial = Trial::under(four_times(&fault)).await;
         let output = sync(&trial, "text").await;
         assert_no_secret(&trial, &output);
     }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use phonetrail::extract::{ErrorKind, ExtractError, Retries, Seam, Settings, Source, Timeouts, plan};
-use phonetrail::model::{Scope, Window};
+use phonetrail::extract::{ErrorKind, ExtractError, Retries, Settings, Source, Timeouts, plan};
+use phonetrail::model::{Scope, Seam, Window};
 use phonetrail::pipeline::{self, SyncError, SyncReport, SyncRequest};
 use phonetrail::simulator::{AccountRecord, Endpoint, Fault, FaultPlan, SeenRequest, SimulatorConfig};
 
@@ -15,16 +15,19 @@ use crate::support::{Account, day, rows};
 /// The days that are synced.
 const RANGE: (&str, &str) = ("2022-01-01", "2022-03-31");
 
-/// The windows that they are asked for in.
+/// The windows that they are asked for in, once it is known that they need not share days.
 fn windows() -> Vec<Window> {
     let (from, to) = plan::asked_span(day(RANGE.0), day(RANGE.1), Utc::now().date_naive());
-    plan::windows(from, to, &Scope::All, Seam::Shared)
+    plan::windows(from, to, &Scope::All, Seam::Adjacent)
 }
 
 /// One of them, as errors name it.
 pub(super) fn third_window() -> String {
     format!("window {}", windows()[2])
 }
+
+/// Requests that it takes to find out how they may meet.
+pub(super) const CALIBRATION: u64 = 3;
 
 /// How many records the account has.
 pub(super) const RECORDS: u64 = 300;
@@ -180,9 +183,9 @@ impl Outcome {
     }
 }
 
-/// `fault` strikes a first page, a second one and a later one.
-pub(super) fn thrice(fault: &Fault) -> FaultPlan {
-    [1, 6, 11].into_iter().fold(FaultPlan::new(), |plan, number| plan.on_report(number, fault.clone()))
+/// `fault` strikes while it is found out how windows may meet, then a first page, a second one and a later one.
+pub(super) fn four_times(fault: &Fault) -> FaultPlan {
+    [1, 4, 9, 14].into_iter().fold(FaultPlan::new(), |plan, number| plan.on_report(number, fault.clone()))
 }
 
 /// `fault` strikes every request for the report.
