@@ -222,3 +222,13 @@ async fn two_runs_at_once_end_well_and_the_table_is_exact() {
     let status = pipeline::status(&account.destination()).await.unwrap().unwrap();
     assert_eq!(status.rows, 2_000);
 }
+
+/// Callers run a sync as a task of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_can_move_between_threads() {
+    let account = Account::generated(50, "2022-01-01", "2022-01-31").await;
+    let (source, destination, mut request) = (account.source(), account.destination(), account.request());
+    (request.from, request.to) = (Some(day("2022-01-01")), Some(day("2022-01-31")));
+    let task = tokio::spawn(async move { pipeline::sync(&source, &destination, &request).await });
+    assert_eq!(task.await.unwrap().unwrap().rows_new, 50);
+}

@@ -62,19 +62,29 @@ pub fn windows(from: NaiveDate, to: NaiveDate, scope: &Scope, seam: Seam) -> Vec
     joined(&starts, to, scope, seam)
 }
 
-/// Cuts a window into `parts` or fewer of about the same length, or `None` where that leaves it whole.
+/// Cuts a window into `parts` or fewer that hold about as much each, as a rule, or `None` where that leaves it whole.
 pub(super) fn parts(window: &Window, parts: u64, seam: Seam) -> Option<Vec<Window>> {
     let own_days = window.days() - seam.days();
     let parts = parts.min(own_days);
-    let cuts = (1..parts).map(|part| ahead(window.from(), own_days * part / parts));
-    let cuts = cuts.map(|day| match seam {
+    if parts < 2 {
+        return None;
+    }
+    let per_part = mean_days(window) / parts as f64;
+    let mut starts = vec![window.from()];
+    let (mut held, mut due) = (0.0, per_part);
+    for day in window.from().iter_days().take_while(|day| *day <= window.to()) {
+        // The part ends where it comes closest to its due.
+        if held + share(day) / 2.0 > due {
+            starts.push(day);
+            due += per_part;
+        }
+        held += share(day);
+    }
+    if seam == Seam::Shared && own_days / parts >= 5 {
         // Within reach of a weekend, parts meet there.
-        Seam::Shared if own_days / parts >= 5 => last_quiet_day(ahead(day, 3)),
-        _ => day,
-    });
-    let mut starts: Vec<_> =
-        cuts.filter(|day| window.from() < *day && *day < ahead(window.to(), 1 - seam.days())).collect();
-    starts.insert(0, window.from());
+        starts[1..].iter_mut().for_each(|day| *day = last_quiet_day(ahead(*day, 3)).max(window.from()));
+    }
+    starts.retain(|day| *day < ahead(window.to(), 1 - seam.days()));
     starts.dedup();
     (starts.len() > 1).then(|| joined(&starts, window.to(), window.scope(), seam))
 }

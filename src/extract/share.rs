@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(parts_of(60, 14, 200, Seam::Adjacent), 1);
         assert_eq!(parts_of(60, 100, 2000, Seam::Adjacent), 1);
         assert_eq!(parts_of(60, 1, 2000, Seam::Adjacent), 7);
-        assert_eq!(parts_of(60, 1, 2000, Seam::Shared), 4);
+        assert_eq!(parts_of(60, 1, 2000, Seam::Shared), 5);
         assert_eq!(parts_of(15, 1, 2000, Seam::Adjacent), 1);
     }
 

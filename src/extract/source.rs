@@ -76,7 +76,7 @@ impl Source {
         let (Ok(first), Ok(second), Ok(both)) = (window(day, day), window(next, next), window(day, next)) else {
             return Ok(None);
         };
-        let totals = futures::try_join!(self.total(&first), self.total(&second), self.total(&both))?;
+        let totals = tokio::try_join!(self.total(&first), self.total(&second), self.total(&both))?;
         let (Some(first), Some(second), Some(both)) = totals else { return Ok(None) };
         Ok(match (first, second) {
             _ if both == 0 => None,

@@ -24,14 +24,14 @@ impl Store {
     pub async fn probe(&self) -> Result<Probe, LoadError> {
         let path = format!(".phonetrail-probe-{}", Uuid::now_v7());
         let probed = self.probe_at(&path).await;
-        self.remove([path.clone()]).await?;
+        self.remove(vec![path.clone()]).await?;
         probed
     }
 
     async fn probe_at(&self, path: &str) -> Result<Probe, LoadError> {
         let content = Bytes::from_static(b"phonetrail");
         self.stage(path, content.clone()).await?;
-        self.publish([path.to_owned()]).await?;
+        self.publish(vec![path.to_owned()]).await?;
         self.get(path).await?;
 
         let objects = self.objects();

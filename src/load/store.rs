@@ -143,7 +143,7 @@ impl Store {
     }
 
     /// Gives staged objects their final names.
-    pub async fn publish(&self, paths: impl IntoIterator<Item = String>) -> Result<(), LoadError> {
+    pub async fn publish(&self, paths: Vec<String>) -> Result<(), LoadError> {
         let publish = |path: String| async move {
             let (from, to) = (self.location(&staged(&path)), self.location(&path));
             self.objects.rename(&from, &to).await.map_err(object("publish", &path))
@@ -152,7 +152,7 @@ impl Store {
     }
 
     /// Removes objects; one that is gone already is no error.
-    pub async fn remove(&self, paths: impl IntoIterator<Item = String>) -> Result<(), LoadError> {
+    pub async fn remove(&self, paths: Vec<String>) -> Result<(), LoadError> {
         let remove = |path: String| async move {
             match self.objects.delete(&self.location(&path)).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),

@@ -36,9 +36,9 @@ impl StoredRows {
         account: &AccountId,
     ) -> Result<Self, LoadError> {
         let files = table.files(selection).await?;
-        let read = |file: LiveFile| async move {
+        let files: Vec<(LiveFile, AccountId)> = files.into_iter().map(|file| (file, account.clone())).collect();
+        let read = |(file, account): (LiveFile, AccountId)| async move {
             let bytes = store.get(&format!("{TABLE_DIRECTORY}/{}", file.path)).await?;
-            let account = account.clone();
             tokio::task::spawn_blocking(move || identities(&file.path, bytes, &account)).await?
         };
         let parts: Vec<Vec<(RecordId, StoredRow)>> =

@@ -68,7 +68,8 @@ pub(super) async fn commit(
         work.reads.iter().map(|read| read.pages.iter().map(Page::text).collect()).collect();
     let commit_id = Uuid::now_v7().to_string();
     let packs = stage_packs(store, run, &commit_id, work.reads).await?;
-    store.publish(packs.iter().map(|pack| pack.path.clone())).await?;
+    let pack_paths: Vec<String> = packs.iter().map(|pack| pack.path.clone()).collect();
+    store.publish(pack_paths.clone()).await?;
 
     for attempt in 1..=ATTEMPTS {
         let head = Head::read(table).await?;
@@ -96,7 +97,7 @@ pub(super) async fn commit(
         };
 
         let base = table.version();
-        store.publish(files.iter().map(data_path)).await?;
+        store.publish(data_paths(&files)).await?;
         let outcome = match table.commit(&files, commit_info(run, &entry)?).await? {
             CommitOutcome::Committed(version) => Some(version),
             CommitOutcome::Conflict | CommitOutcome::Unknown => {
@@ -111,9 +112,9 @@ pub(super) async fn commit(
             return Ok(());
         }
         tracing::info!(attempt, version = table.version(), "another writer was faster; computing again");
-        store.remove(files.iter().map(data_path)).await?;
+        store.remove(data_paths(&files)).await?;
     }
-    store.remove(packs.into_iter().map(|pack| pack.path)).await?;
+    store.remove(pack_paths).await?;
     Err(SyncError::Contended { attempts: ATTEMPTS })
 }
 
@@ -177,6 +178,10 @@ async fn find_commit(table: &Table, base: u64, commit_id: &str) -> Result<Option
 
 fn data_path(file: &StagedFile) -> String {
     format!("{TABLE_DIRECTORY}/{}", file.path)
+}
+
+fn data_paths(files: &[StagedFile]) -> Vec<String> {
+    files.iter().map(data_path).collect()
 }
 
 fn coverage(run: &Run, mut coverage: Coverage, covered: &[(Scope, Span)]) -> Coverage {

@@ -163,11 +163,11 @@ async fn sync_locked(
         let open = coverage.open_days(&run.account, scope, range.0, range.1);
         stretches.extend(Stretch::plan(&open, scope, today));
     }
-    let windows = |seam| -> Vec<Window> { stretches.iter().flat_map(|stretch| stretch.windows(seam)).collect() };
     let known = head.as_ref().and_then(|entry| CalibrationV1::find(&entry.calibrations, &run.account));
-    let calibration = calibration::calibration(source, known, windows(Seam::Shared).len(), range, run.started_at).await;
+    let count = windows(&stretches, Seam::Shared).len();
+    let calibration = calibration::calibration(source, known, count, range, run.started_at).await;
     let seam = calibration::seam(calibration.as_ref());
-    let windows = windows(seam);
+    let windows = windows(&stretches, seam);
     tracing::info!(from = %range.0, to = %range.1, windows = windows.len(), "reading what is not final");
 
     let mut job = Job {
@@ -184,6 +184,10 @@ async fn sync_locked(
     };
     job.read_and_commit(windows, &mut table).await?;
     job.finish(table.as_ref(), range, started).await
+}
+
+fn windows(stretches: &[Stretch], seam: Seam) -> Vec<Window> {
+    stretches.iter().flat_map(|stretch| stretch.windows(seam)).collect()
 }
 
 /// The UTC days to be covered.
