@@ -1,24 +1,34 @@
 //! A progress bar on a terminal. Elsewhere the log tells how things go.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::extract::{Event, Observer};
+use crate::model::Window;
 
 /// What has come in, and what is known to come.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Tally {
     windows: u64,
     whole: u64,
     pages: u64,
+    /// Records of whole windows.
     records: u64,
-    /// Records of the windows whose totals are known, and how many windows those are.
-    expected: u64,
-    opened: u64,
+    /// Windows under way.
+    open: HashMap<Window, Share>,
+    per_second: u32,
     throttled: u64,
     began: Option<Instant>,
+}
+
+/// A window under way.
+#[derive(Clone, Copy, Debug)]
+struct Share {
+    received: u64,
+    expected: u64,
 }
 
 /// Windows, pages and records as they come in.
@@ -36,9 +46,7 @@ impl Progress {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(200));
-        let tally =
-            Tally { windows: 0, whole: 0, pages: 0, records: 0, expected: 0, opened: 0, throttled: 0, began: None };
-        Self { bar, tally: Arc::new(Mutex::new(tally)) }
+        Self { bar, tally: Arc::default() }
     }
 
     /// Tells the bar what happens.
@@ -48,7 +56,7 @@ impl Progress {
             let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
             tally.note(event);
             bar.set_length(tally.total());
-            bar.set_position(tally.records.min(tally.total()));
+            bar.set_position(tally.received().min(tally.total()));
             bar.set_message(tally.line());
         })
     }
@@ -62,57 +70,100 @@ impl Progress {
 impl Tally {
     fn note(&mut self, event: Event<'_>) {
         match event {
-            Event::Planned { windows } => self.windows = windows as u64,
-            Event::Page { number, records, total, .. } => {
+            Event::Planned { windows, per_second } => (self.windows, self.per_second) = (windows as u64, per_second),
+            Event::Page { window, number, records, total } => {
                 self.began.get_or_insert_with(Instant::now);
                 self.pages += 1;
-                self.records += records as u64;
+                let records = records as u64;
                 if number == 0 {
-                    self.opened += 1;
-                    self.expected += total.unwrap_or(records as u64);
+                    // A first page begins a reading, be it the window's second.
+                    let share = Share { received: records, expected: total.unwrap_or(records) };
+                    self.open.insert(window.clone(), share);
+                } else if let Some(share) = self.open.get_mut(window) {
+                    share.received += records;
+                    share.expected = share.expected.max(share.received);
                 }
             }
-            Event::Whole { .. } => self.whole += 1,
-            Event::Cut { parts, .. } => self.windows += parts as u64 - 1,
+            Event::Whole { window, records, .. } => {
+                self.open.remove(window);
+                self.whole += 1;
+                self.records += records;
+            }
+            Event::Cut { window, parts } => {
+                self.open.remove(window);
+                self.windows += parts as u64 - 1;
+            }
             Event::Throttled => self.throttled += 1,
             _ => {}
         }
     }
 
+    fn received(&self) -> u64 {
+        self.records + self.open.values().map(|share| share.received).sum::<u64>()
+    }
+
     /// Records to come in all, taking windows not opened yet to be as full as the others.
     fn total(&self) -> u64 {
-        let unopened = self.windows.saturating_sub(self.opened);
-        self.expected + self.expected.checked_div(self.opened).unwrap_or_default() * unopened
+        let opened = self.whole + self.open.len() as u64;
+        let expected = self.records + self.open.values().map(|share| share.expected).sum::<u64>();
+        expected + expected.checked_div(opened).unwrap_or_default() * self.windows.saturating_sub(opened)
     }
 
     fn line(&self) -> String {
         let seconds = self.began.map_or(0.0, |began| began.elapsed().as_secs_f64());
         let rate = if seconds > 0.0 { self.pages as f64 / seconds } else { 0.0 };
-        let left = match self.records {
+        let received = self.received();
+        let left = match received {
             0 => 0.0,
-            records => seconds * self.total().saturating_sub(records) as f64 / records as f64,
+            _ => seconds * self.total().saturating_sub(received) as f64 / received as f64,
         };
-        let Self { windows, whole, pages, records, throttled, .. } = self;
+        let Self { windows, whole, pages, per_second, throttled, .. } = self;
         let throttled = if *throttled > 0 { format!(", {throttled} throttled") } else { String::new() };
-        format!("{whole}/{windows} windows, {pages} pages, {records} records, {rate:.1}/s{throttled}, {left:.0} s left")
+        format!(
+            "{whole}/{windows} windows, {pages} pages, {received} records, {rate:.1} of {per_second} requests/s\
+             {throttled}, {left:.0} s left"
+        )
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Scope, Window};
+    use crate::model::Scope;
+
+    fn window(from: &str) -> Window {
+        Window::try_new(from.parse().unwrap(), "2022-02-20".parse().unwrap(), Scope::All).unwrap()
+    }
+
+    fn page(window: &Window, number: u32, total: u64) -> Event<'_> {
+        Event::Page { window, number, records: 300, total: Some(total) }
+    }
 
     #[test]
     fn windows_not_opened_yet_are_taken_to_be_as_full_as_the_others() {
-        let progress = Progress::start();
-        let day = "2022-02-01".parse().unwrap();
-        let window = Window::try_new(day, day, Scope::All).unwrap();
-        let mut tally = progress.tally.lock().unwrap();
-        tally.note(Event::Planned { windows: 4 });
-        tally.note(Event::Page { window: &window, number: 0, records: 300, total: Some(600) });
-        assert_eq!((tally.total(), tally.records), (2_400, 300));
-        tally.note(Event::Cut { window: &window, parts: 2 });
-        assert_eq!(tally.windows, 5);
+        let window = window("2022-02-01");
+        let mut tally = Tally::default();
+        tally.note(Event::Planned { windows: 4, per_second: 10 });
+        tally.note(page(&window, 0, 600));
+        assert_eq!((tally.total(), tally.received()), (2_400, 300));
+        tally.note(page(&window, 1, 600));
+        tally.note(Event::Whole { window: &window, pages: 2, records: 600 });
+        assert_eq!((tally.total(), tally.received()), (2_400, 600));
+        assert!(tally.line().starts_with("1/4 windows, 2 pages, 600 records, "), "{}", tally.line());
+        assert!(tally.line().contains(" of 10 requests/s, "), "{}", tally.line());
+    }
+
+    #[test]
+    fn what_is_read_again_or_in_parts_does_not_count_twice() {
+        let (whole, part) = (window("2022-02-01"), window("2022-02-10"));
+        let mut tally = Tally::default();
+        tally.note(Event::Planned { windows: 1, per_second: 10 });
+        [page(&whole, 0, 900), page(&whole, 1, 900), page(&whole, 0, 900)]
+            .into_iter()
+            .for_each(|event| tally.note(event));
+        assert_eq!((tally.total(), tally.received()), (900, 300));
+        tally.note(Event::Cut { window: &whole, parts: 2 });
+        tally.note(page(&part, 0, 450));
+        assert_eq!((tally.total(), tally.received(), tally.windows), (900, 300, 2));
     }
 }

@@ -15,6 +15,8 @@ pub enum Event<'a> {
     Planned {
         /// How many.
         windows: usize,
+        /// How many requests a second are permitted.
+        per_second: u32,
     },
     /// A page was received. It may yet be read again.
     Page {

@@ -155,7 +155,10 @@ impl Crew {
         let settings = &fetcher.settings;
         let load = Load::new(Arc::clone(&fetcher.pulse), settings.plan, settings.concurrency(), seam);
         let queue: VecDeque<Job> = windows.into_iter().map(|window| job(&load, window, false)).collect();
-        fetcher.settings.observer.tell(Event::Planned { windows: queue.len() });
+        fetcher
+            .settings
+            .observer
+            .tell(Event::Planned { windows: queue.len(), per_second: settings.plan.per_second.get() });
         Self { fetcher, run: Arc::default(), load, queue, at_work: JoinSet::new() }
     }
 
