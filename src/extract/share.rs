@@ -31,6 +31,10 @@ const HEADROOM: f64 = 1.15;
 /// What is slightly too long is left as it is; a part, which was cut once already, even what is rather too long.
 const TOLERANCE: f64 = 1.1;
 const TOLERANCE_OF_PARTS: f64 = 1.6;
+/// Windows of more pages than these are not under way together unless the rate needs it: some 60 MB as received.
+const MOST_PAGES_UNDER_WAY: f64 = 1000.0;
+/// Workers for each that the rate needs: some read short windows, which end soon, and latencies change.
+const SPARE_WORKERS: f64 = 2.0;
 /// Windows that are tried first while it is not known how long they are.
 const PROBES: usize = 2;
 
@@ -126,12 +130,21 @@ impl Load {
         Ticket { load: Arc::clone(self), window: window.clone(), is_part, left: Mutex::default() }
     }
 
-    /// How many windows to start with while so many wait: where they may have to be cut, it is cheaper to try a few
-    /// first than to lose the first page of each.
-    pub(super) fn starters(&self, waiting: usize) -> usize {
+    /// How many windows to have under way while so many are not done. The more, the better they end together; but their
+    /// pages wait in memory until they are whole. Where windows may have to be cut, it is cheaper to try a few first
+    /// than to lose the first page of each.
+    pub(super) fn workers(&self, undone: usize) -> usize {
         let is_known = lock(&self.pulse.known).has_page;
-        let may_be_cut = self.pulse.demand(self.per_second).is_none_or(|demand| demand > waiting as f64);
-        if !is_known && may_be_cut { PROBES.min(self.concurrency) } else { self.concurrency }
+        let workers = match self.pulse.demand(self.per_second) {
+            None => PROBES,
+            Some(demand) if !is_known && demand > undone as f64 => PROBES,
+            Some(demand) => {
+                let pages_per_window = self.pages_left() / undone.max(1) as f64;
+                let room = MOST_PAGES_UNDER_WAY / pages_per_window.max(1.0);
+                (demand * SPARE_WORKERS).max(room).ceil() as usize
+            }
+        };
+        workers.min(self.concurrency)
     }
 
     /// The windows to ask for instead of `window`, of which nothing was read yet, or `None` to ask for it as it is.
@@ -142,10 +155,8 @@ impl Load {
 
     /// Cuts a window of so many pages, which is still among the work left, at the price of what is `lost`.
     fn cut(&self, window: &Window, pages: u64, tolerance: f64, lost: f64) -> Option<Vec<Window>> {
-        let work = *lock(&self.work);
-        let unknown = work.unknown_days as f64 * self.pulse.pages_per_day().unwrap_or_default();
-        let left = (work.pages_left as f64 + unknown).max(pages as f64);
-        let most_loss = MOST_LOSS.max(LEAST_LOSS_PAGES / (left + work.pages_done as f64));
+        let left = self.pages_left().max(pages as f64);
+        let most_loss = MOST_LOSS.max(LEAST_LOSS_PAGES / (left + lock(&self.work).pages_done as f64));
 
         // So many workers would read this window while the others read the rest.
         let demand = self.pulse.demand(self.per_second).unwrap_or_default().min(self.concurrency as f64);
@@ -159,6 +170,12 @@ impl Load {
         // Weeks at the finest: shared days would be read twice for nothing but memory.
         let for_memory = || plan::parts(window, pages.div_ceil(MOST_PAGES).min(window.days() / 7), self.seam);
         for_speed.or_else(for_memory)
+    }
+
+    /// The pages of all windows that are not done, as far as that can be told.
+    fn pages_left(&self) -> f64 {
+        let work = *lock(&self.work);
+        work.pages_left as f64 + work.unknown_days as f64 * self.pulse.pages_per_day().unwrap_or_default()
     }
 
     /// How many more pages the parts of a window have than the window.
@@ -311,8 +328,22 @@ mod tests {
         let pulse = Arc::<Pulse>::default();
         pulse.signed_in(Duration::from_secs(2));
         let load = Load::new(Arc::clone(&pulse), Plan::BUSINESS, 30, Seam::Shared);
-        assert_eq!((load.starters(14), load.starters(100)), (PROBES, 30));
+        assert_eq!((load.workers(14), load.workers(100)), (PROBES, 30));
         pulse.observe(Duration::from_secs(2));
-        assert_eq!(load.starters(14), 30);
+        assert_eq!(load.workers(14), 30);
+    }
+
+    #[test]
+    fn no_more_windows_are_under_way_than_memory_holds_or_the_rate_needs() {
+        let workers = |latency_ms, pages_per_window: f64| {
+            let load = load(latency_ms, Seam::Shared);
+            let _tickets: Vec<_> = (0..100).map(|_| load.ticket(&month(), false)).collect();
+            load.pulse.measure(&month(), Some(pages_per_window));
+            load.workers(100)
+        };
+        assert_eq!(workers(1, 43.0), 24);
+        assert_eq!(workers(1, 100.0), 11);
+        assert_eq!(workers(500, 1000.0), 12);
+        assert_eq!(workers(60_000, 1000.0), 30);
     }
 }

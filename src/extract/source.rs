@@ -197,7 +197,7 @@ impl Crew {
                 self.queue_parts(parts);
                 continue;
             }
-            let windows = self.load.starters(self.queue.len() + 1 + self.at_work.len());
+            let windows = self.load.workers(self.queue.len() + 1 + self.at_work.len());
             let most = if job.is_part { windows * PARTS_PER_WINDOW } else { windows };
             if self.at_work.len() >= most.min(self.affordable()) {
                 self.queue.push_front(job);
