@@ -52,7 +52,7 @@ pub struct Operation<'a> {
     /// `operation_detail`, verbatim.
     pub operation_detail: Option<Cow<'a, str>>,
     /// What the detail says.
-    pub detail: Detail,
+    pub detail: Detail<'a>,
     /// The record's JSON where the columns cannot reproduce it.
     pub source_json: Option<Cow<'a, str>>,
     /// Where the row lies.
@@ -98,31 +98,51 @@ impl OperatorKind {
     }
 }
 
-/// What `operation_detail` says, best effort.
+/// What `operation_detail` says, best effort. It borrows from the text it was read from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Detail {
+pub struct Detail<'a> {
     /// How sure the reading is.
     pub status: DetailStatus,
     /// The head's first word, lower case, where it is a verb.
-    pub verb: Option<String>,
+    pub verb: Option<Cow<'a, str>>,
     /// What was acted on: a snake_case slug in the singular.
-    pub object_type: Option<String>,
+    pub object_type: Option<Cow<'a, str>>,
     /// Which one, verbatim.
-    pub object_name: Option<String>,
+    pub object_name: Option<Cow<'a, str>>,
     /// `to`, `from`, `for`, ... where the head names a second party.
-    pub target_relation: Option<String>,
+    pub target_relation: Option<&'static str>,
     /// The second party's name.
-    pub target_name: Option<String>,
+    pub target_name: Option<Cow<'a, str>>,
     /// The second party's email address, lower case.
-    pub target_email: Option<String>,
+    pub target_email: Option<Cow<'a, str>>,
     /// One per item.
-    pub changes: Vec<Change>,
+    pub changes: Vec<Change<'a>>,
     /// `+` and digits, in order of appearance, once each.
-    pub phone_numbers: Vec<String>,
+    pub phone_numbers: Vec<Cow<'a, str>>,
     /// Lower case, in order of appearance, once each.
-    pub emails: Vec<String>,
+    pub emails: Vec<Cow<'a, str>>,
     /// Extension numbers, in order of appearance, once each.
-    pub extensions: Vec<String>,
+    pub extensions: Vec<Cow<'a, str>>,
+}
+
+impl Detail<'_> {
+    /// The same, for a text that does not live as long as the row.
+    pub fn into_owned(self) -> Detail<'static> {
+        let texts = |list: Vec<Cow<'_, str>>| list.into_iter().map(owned).collect();
+        Detail {
+            status: self.status,
+            verb: self.verb.map(owned),
+            object_type: self.object_type.map(owned),
+            object_name: self.object_name.map(owned),
+            target_relation: self.target_relation,
+            target_name: self.target_name.map(owned),
+            target_email: self.target_email.map(owned),
+            changes: self.changes.into_iter().map(Change::into_owned).collect(),
+            phone_numbers: texts(self.phone_numbers),
+            emails: texts(self.emails),
+            extensions: texts(self.extensions),
+        }
+    }
 }
 
 /// How sure a reading of a detail is.
@@ -150,11 +170,21 @@ impl DetailStatus {
 
 /// One item of a detail: a field that went from one value to another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Change {
+pub struct Change<'a> {
     /// The setting's name.
-    pub field: String,
+    pub field: Cow<'a, str>,
     /// The value before; `None` where the text gives none, which is not the same as an empty one.
-    pub old_value: Option<String>,
+    pub old_value: Option<Cow<'a, str>>,
     /// The value after.
-    pub new_value: Option<String>,
+    pub new_value: Option<Cow<'a, str>>,
+}
+
+impl Change<'_> {
+    fn into_owned(self) -> Change<'static> {
+        Change { field: owned(self.field), old_value: self.old_value.map(owned), new_value: self.new_value.map(owned) }
+    }
+}
+
+fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
+    Cow::Owned(text.into_owned())
 }

@@ -3,6 +3,8 @@
 //! The rule: this recognises, it never validates. A number that is too short, too long or masked is still a number, and
 //! what surrounds one (any script, no white space at all) does not hide it. Every scan passes over the text once.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// Digits that no telephone number exceeds: a group that would go beyond belongs to whatever follows.
@@ -14,58 +16,70 @@ const NANP_DIGITS: usize = 11;
 /// Extension numbers are shorter than telephone numbers.
 const MOST_EXTENSION_DIGITS: usize = 10;
 
-/// Every number written with a `+`, as `+` and digits, in order, once each.
-///
-/// A masked number keeps the digits that show: `+1 415 *** 2671` is `+14152671`.
-pub(super) fn phone_numbers(text: &str) -> Vec<String> {
-    let mut numbers = Vec::new();
-    if text.contains('+') {
-        for span in phone_spans(text, &email_spans(text)) {
-            let digits = text[span].chars().filter(char::is_ascii_digit);
-            push_once(&mut numbers, std::iter::once('+').chain(digits).collect());
+/// How many items are compared one by one before a set tells whether one is there.
+const FEW: usize = 16;
+
+/// Where a text mentions phone numbers and email addresses.
+#[derive(Debug)]
+pub(super) struct Contacts<'t> {
+    text: &'t str,
+    emails: Vec<Range<usize>>,
+    phones: Vec<Range<usize>>,
+}
+
+impl<'t> Contacts<'t> {
+    pub(super) fn of(text: &'t str) -> Self {
+        let emails = email_spans(text);
+        let phones = if text.contains('+') { phone_spans(text, &emails) } else { Vec::new() };
+        Self { text, emails, phones }
+    }
+
+    /// Every number written with a `+`, as `+` and digits, in order, once each.
+    ///
+    /// A masked number keeps the digits that show: `+1 415 *** 2671` is `+14152671`.
+    pub(super) fn phone_numbers(&self) -> Vec<Cow<'t, str>> {
+        once_each(self.phones.iter().map(|span| compact(&self.text[span.clone()])))
+    }
+
+    /// Every email address, lower case, in order, once each.
+    pub(super) fn emails(&self) -> Vec<Cow<'t, str>> {
+        once_each(self.emails.iter().map(|span| email_key(&self.text[span.clone()])))
+    }
+
+    /// Every extension number that a word announces (`Ext. 801`, `Extension Number: from 801 to 802`) or that directly
+    /// follows a phone number (`+1 415 555 0100 x801`), in order, once each.
+    pub(super) fn extensions(&self) -> Vec<Cow<'t, str>> {
+        if !self.text.contains(['x', 'X']) {
+            return Vec::new();
         }
+        let mut spans = announced_extensions(self.text, &self.emails);
+        spans.extend(self.phones.iter().filter_map(|phone| suffixed_extension(self.text, phone.end)));
+        spans.sort_by_key(|span| span.start);
+        once_each(spans.into_iter().map(|span| Cow::Borrowed(&self.text[span])))
     }
-    numbers
-}
-
-/// Every email address, lower case, in order, once each.
-pub(super) fn emails(text: &str) -> Vec<String> {
-    let mut emails = Vec::new();
-    for span in email_spans(text) {
-        push_once(&mut emails, email_key(&text[span]));
-    }
-    emails
-}
-
-/// Every extension number that a word announces (`Ext. 801`, `Extension Number: from 801 to 802`) or that directly
-/// follows a phone number (`+1 415 555 0100 x801`), in order, once each.
-pub(super) fn extensions(text: &str) -> Vec<String> {
-    if !text.contains(['x', 'X']) {
-        return Vec::new();
-    }
-    let emails = email_spans(text);
-    let phones = if text.contains('+') { phone_spans(text, &emails) } else { Vec::new() };
-    let mut spans = announced_extensions(text, &emails);
-    spans.extend(phones.iter().filter_map(|phone| suffixed_extension(text, phone.end)));
-    spans.sort_by_key(|span| span.start);
-    let mut extensions = Vec::new();
-    for span in spans {
-        push_once(&mut extensions, text[span].to_owned());
-    }
-    extensions
 }
 
 /// An address as the columns hold it. A letter whose lower case is more than one character stays, so that the key of a
 /// key is itself.
-pub(super) fn email_key(email: &str) -> String {
+pub(super) fn email_key(email: &str) -> Cow<'_, str> {
     if email.is_ascii() {
-        return email.to_ascii_lowercase();
+        let lower = !email.bytes().any(|byte| byte.is_ascii_uppercase());
+        return if lower { Cow::Borrowed(email) } else { Cow::Owned(email.to_ascii_lowercase()) };
     }
     let lower = |letter: char| {
         let mut lower = letter.to_lowercase();
         if lower.len() == 1 { lower.next().unwrap_or(letter) } else { letter }
     };
-    email.chars().map(lower).collect()
+    Cow::Owned(email.chars().map(lower).collect())
+}
+
+/// A number as `+` and digits.
+fn compact(number: &str) -> Cow<'_, str> {
+    if number[1..].bytes().all(|byte| byte.is_ascii_digit()) {
+        return Cow::Borrowed(number);
+    }
+    let digits = number.chars().filter(char::is_ascii_digit);
+    Cow::Owned(std::iter::once('+').chain(digits).collect())
 }
 
 /// Whether `text` is one email address and nothing else.
@@ -90,10 +104,23 @@ pub(super) fn leading_contacts(text: &str) -> usize {
     end
 }
 
-fn push_once(list: &mut Vec<String>, item: String) {
-    if !list.contains(&item) {
-        list.push(item);
+fn once_each<'t>(items: impl Iterator<Item = Cow<'t, str>>) -> Vec<Cow<'t, str>> {
+    let mut list: Vec<Cow<'t, str>> = Vec::new();
+    let mut listed: HashSet<Cow<'t, str>> = HashSet::new();
+    for item in items {
+        let is_listed = if list.len() <= FEW {
+            list.contains(&item)
+        } else {
+            if listed.is_empty() {
+                listed.extend(list.iter().cloned());
+            }
+            !listed.insert(item.clone())
+        };
+        if !is_listed {
+            list.push(item);
+        }
     }
+    list
 }
 
 // Email addresses
@@ -450,7 +477,7 @@ mod tests {
             ("sales+emea@example.com", &[]),
             ("C++11, UTC+8, (GMT+8:00), UTC +0530, a + 1", &[]),
         ] {
-            assert_eq!(phone_numbers(text), numbers, "{text}");
+            assert_eq!(Contacts::of(text).phone_numbers(), numbers, "{text}");
         }
     }
 
@@ -464,7 +491,7 @@ mod tests {
             ("+86", "+86"),
             ("+12345678901234567890", "+12345678901234567890"),
         ] {
-            assert_eq!(phone_numbers(text), [number], "{text}");
+            assert_eq!(Contacts::of(text).phone_numbers(), [number], "{text}");
         }
     }
 
@@ -483,7 +510,7 @@ mod tests {
             ("see...bob@x.com", &["bob@x.com"]),
             ("root@localhost 801@10.0.0.1 @x.com a@ @", &[]),
         ] {
-            assert_eq!(emails(text), found, "{text}");
+            assert_eq!(Contacts::of(text).emails(), found, "{text}");
         }
     }
 
@@ -504,7 +531,7 @@ mod tests {
             ("Extension 01/02/2024, Ext 10:30, Ext 12345678901, ext801@x.com", &[]),
             ("Extension Template 801", &[]),
         ] {
-            assert_eq!(extensions(text), found, "{text}");
+            assert_eq!(Contacts::of(text).extensions(), found, "{text}");
         }
     }
 }

@@ -24,7 +24,7 @@ use chrono::{DateTime, Datelike};
 pub use self::detail::PARSER_VERSION;
 pub use self::identity::record_ids;
 pub use self::rows::{batches, record_json};
-use crate::model::{AccountId, Field, Operation, PageError, Partition, Record, RecordId, UNKNOWN_TIME};
+use crate::model::{AccountId, Detail, Field, Operation, PageError, Partition, Record, RecordId, UNKNOWN_TIME};
 
 /// The operations of one window, from the texts of all its pages (see [`crate::model::Page::text`]).
 ///
@@ -46,7 +46,7 @@ fn operation(record: Record<'_>, record_id: RecordId) -> Operation<'_> {
     let partition = Partition { year, month, category: category.into_owned() };
     let source_json = (!reproducible(&record)).then_some(Cow::Borrowed(record.source));
     let operator = operator::parse(&record.operator);
-    let detail = record.operation_detail.as_str().map(detail::parse).unwrap_or_default();
+    let detail = detail(&record.operation_detail);
 
     Operation {
         record_id,
@@ -61,6 +61,15 @@ fn operation(record: Record<'_>, record_id: RecordId) -> Operation<'_> {
         detail,
         source_json,
         partition,
+    }
+}
+
+/// What the detail says, borrowed where the text is.
+fn detail<'p>(field: &Field<'p>) -> Detail<'p> {
+    match field {
+        Field::Text(Cow::Borrowed(text)) => detail::parse(text),
+        Field::Text(Cow::Owned(text)) | Field::Broken { text, .. } => detail::parse(text).into_owned(),
+        Field::Missing | Field::Null | Field::Other(_) => Detail::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The rule: [`record_json`] gives back what the upstream reported, for every row ever written.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -45,8 +46,9 @@ fn rows(
         Arc::new(operations.iter().map(of).collect::<StringArray>())
     };
     let same = |value: &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, count))) };
-    let list =
-        |of: &dyn for<'o> Fn(&'o Operation<'_>) -> &'o [String]| -> ArrayRef { text_list(operations.iter().map(of)) };
+    let list = |of: &dyn for<'o> Fn(&'o Operation<'_>) -> &'o [Cow<'o, str>]| -> ArrayRef {
+        text_list(operations.iter().map(of))
+    };
     let timestamps = |values: TimestampMicrosecondArray| -> ArrayRef { Arc::new(values.with_timezone("UTC")) };
 
     let columns: Vec<ArrayRef> = vec![
@@ -67,7 +69,7 @@ fn rows(
         text(&|o| o.detail.verb.as_deref()),
         text(&|o| o.detail.object_type.as_deref()),
         text(&|o| o.detail.object_name.as_deref()),
-        text(&|o| o.detail.target_relation.as_deref()),
+        text(&|o| o.detail.target_relation),
         text(&|o| o.detail.target_name.as_deref()),
         text(&|o| o.detail.target_email.as_deref()),
         change_list(operations),
@@ -81,7 +83,7 @@ fn rows(
     RecordBatch::try_new(file_schema(), columns)
 }
 
-fn text_list<'o>(lists: impl Iterator<Item = &'o [String]>) -> ArrayRef {
+fn text_list<'o>(lists: impl Iterator<Item = &'o [Cow<'o, str>]>) -> ArrayRef {
     let mut builder = ListBuilder::new(StringBuilder::new()).with_field(Field::new("element", DataType::Utf8, true));
     for list in lists {
         builder.append_value(list.iter().map(Some));
@@ -95,7 +97,7 @@ fn change_list(operations: &[Operation<'_>]) -> ArrayRef {
     let mut builder = ListBuilder::new(StructBuilder::from_fields(fields, 0)).with_field(element);
     for operation in operations {
         for change in &operation.detail.changes {
-            let values = [Some(&change.field), change.old_value.as_ref(), change.new_value.as_ref()];
+            let values = [Some(&*change.field), change.old_value.as_deref(), change.new_value.as_deref()];
             for (index, value) in values.into_iter().enumerate() {
                 if let Some(column) = builder.values().field_builder::<StringBuilder>(index) {
                     column.append_option(value);
@@ -131,8 +133,6 @@ pub fn record_json(rows: &RecordBatch, row: usize) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use proptest::prelude::*;
     use serde_json::{Map, Value};
 

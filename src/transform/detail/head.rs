@@ -29,17 +29,23 @@ struct Reading<'t> {
 }
 
 /// Reads the head at `range` of `text` into `detail`.
-pub(super) fn read(text: &str, range: Range<usize>, enclosures: &Enclosures, has_items: bool, detail: &mut Detail) {
+pub(super) fn read<'t>(
+    text: &'t str,
+    range: Range<usize>,
+    enclosures: &Enclosures,
+    has_items: bool,
+    detail: &mut Detail<'t>,
+) {
     let head = text[range.clone()].trim();
     let offset = range.start + (text[range.clone()].len() - text[range].trim_start().len());
     let reading = Head { text: head, offset, enclosures, has_items }.read();
 
     detail.status = reading.status;
-    detail.verb = reading.verb.map(str::to_lowercase);
-    detail.object_type = reading.object_type.map(Cow::into_owned);
-    detail.object_name = Some(reading.parted.object_name.to_owned()).filter(|name| !name.is_empty());
-    detail.target_relation = reading.parted.relation.map(str::to_owned);
-    detail.target_name = reading.parted.target.name.map(str::to_owned);
+    detail.verb = reading.verb.map(lower_case);
+    detail.object_type = reading.object_type;
+    detail.object_name = Some(reading.parted.object_name).filter(|name| !name.is_empty()).map(Cow::Borrowed);
+    detail.target_relation = reading.parted.relation;
+    detail.target_name = reading.parted.target.name.map(Cow::Borrowed);
     detail.target_email = reading.parted.target.email.map(contact::email_key);
 }
 
@@ -64,10 +70,13 @@ impl<'t> Head<'t, '_> {
 
     /// Whether the first word, though a known verb, is the start of a noun: `Blocked User`, `Transfer Options`.
     fn opens_with_a_noun(&self, verb: Verb, rest: &str) -> bool {
+        if !verb.doubtful {
+            return false;
+        }
         let phrase = lexicon::object_type(self.text).is_some_and(|(_, end)| self.text[..end].contains([' ', '-']));
         let says_what =
             find_type(rest).is_some_and(|(object, _)| !object.general) || contact::leading_contacts(rest) > 0;
-        verb.doubtful && (phrase || (self.has_items && !says_what))
+        phrase || (self.has_items && !says_what)
     }
 
     fn with_verb(&self, verb: Verb, word: &'t str, rest: &'t str) -> Reading<'t> {
@@ -137,6 +146,14 @@ impl<'t> Head<'t, '_> {
 
     fn bare(&self, verb: &'t str) -> Reading<'t> {
         Reading { verb: Some(verb), object_type: None, parted: Parted::default(), status: DetailStatus::Parsed }
+    }
+}
+
+/// The verb as the column holds it.
+fn lower_case(word: &str) -> Cow<'_, str> {
+    match lexicon::base_form(word) {
+        Some(base) => Cow::Borrowed(base),
+        None => Cow::Owned(word.to_lowercase()),
     }
 }
 

@@ -118,7 +118,7 @@ impl Item {
     }
 
     /// The change that the item says, and whether it can be read in another way.
-    pub(super) fn change(&self, text: &str, enclosures: &Enclosures) -> (Change, bool) {
+    pub(super) fn change<'t>(&self, text: &'t str, enclosures: &Enclosures) -> (Change<'t>, bool) {
         change(text, &self.range, enclosures)
     }
 }
@@ -174,7 +174,7 @@ fn after_empty_value(before: &str) -> bool {
     value.ends_with(':') || value.ends_with(" to") || value.ends_with(": from")
 }
 
-fn change(text: &str, range: &Range<usize>, enclosures: &Enclosures) -> (Change, bool) {
+fn change<'t>(text: &'t str, range: &Range<usize>, enclosures: &Enclosures) -> (Change<'t>, bool) {
     let item = &text[range.clone()];
     let free = |at: &usize| !enclosures.hold(range.start + at);
     let first = |marker: &str| item.match_indices(marker).map(|(at, _)| at).find(free);
@@ -194,15 +194,15 @@ fn change(text: &str, range: &Range<usize>, enclosures: &Enclosures) -> (Change,
     }
     match colon(text, range, enclosures).map(|at| at - range.start) {
         Some(colon) => (stated(&item[..colon], None, &item[colon + 1..]), from.is_some()),
-        None => (Change { field: item.trim().to_owned(), ..Change::default() }, false),
+        None => (Change { field: item.trim().into(), ..Change::default() }, false),
     }
 }
 
-fn stated(field: &str, old: Option<&str>, new: &str) -> Change {
+fn stated<'t>(field: &'t str, old: Option<&'t str>, new: &'t str) -> Change<'t> {
     Change {
-        field: field.trim().to_owned(),
-        old_value: old.map(|old| old.trim().to_owned()),
-        new_value: Some(new.trim().to_owned()),
+        field: field.trim().into(),
+        old_value: old.map(|old| old.trim().into()),
+        new_value: Some(new.trim().into()),
     }
 }
 

@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use foldhash::fast::FixedState;
+
 const TABLE: &str = include_str!("lexicon.tsv");
 
 static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| Lexicon::read(TABLE));
@@ -12,6 +14,8 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| Lexicon::read(TABLE));
 /// What is known of a verb.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Verb {
+    /// Its base form.
+    word: &'static str,
     /// Prepositions that follow it, with their marks.
     prepositions: &'static str,
     /// Whether the word may as well be a noun, or (a past form) an adjective.
@@ -52,22 +56,25 @@ pub(super) struct Preposition {
 }
 
 struct Lexicon {
-    verbs: HashMap<&'static str, Verb>,
+    verbs: Words<&'static [u8], Verb>,
     /// Every type under its normal form, and every start of one with `None`.
-    objects: HashMap<String, Option<ObjectType>>,
+    objects: Words<Box<[u8]>, Option<ObjectType>>,
     prepositions: Vec<Preposition>,
     adverbs: Vec<&'static str>,
-    suffixes: HashMap<&'static str, &'static str>,
+    suffixes: Words<&'static [u8], &'static str>,
 }
+
+/// Found by every word of every head: so by a fast hash, whose seed no secret depends on.
+type Words<K, V> = HashMap<K, V, FixedState>;
 
 impl Lexicon {
     fn read(table: &'static str) -> Self {
         let mut lexicon = Self {
-            verbs: HashMap::new(),
-            objects: HashMap::new(),
+            verbs: Words::default(),
+            objects: Words::default(),
             prepositions: Vec::new(),
             adverbs: Vec::new(),
-            suffixes: HashMap::new(),
+            suffixes: Words::default(),
         };
         for line in table.lines().filter(|line| !line.starts_with('#')) {
             let mut columns = line.split('\t');
@@ -82,13 +89,13 @@ impl Lexicon {
         match kind {
             "verb" => {
                 let doubtful = value.split(' ').any(|mark| mark == "noun");
-                self.verbs.insert(words, Verb { prepositions: value, doubtful });
+                self.verbs.insert(words.as_bytes(), Verb { word: words, prepositions: value, doubtful });
             }
             "object" => self.add_object(words, value),
             "preposition" => self.prepositions.push(Preposition { word: words, core: value == "core" }),
             "adverb" => self.adverbs.push(words),
             "suffix" => {
-                self.suffixes.insert(words, value);
+                self.suffixes.insert(words.as_bytes(), value);
             }
             _ => {}
         }
@@ -97,27 +104,36 @@ impl Lexicon {
     fn add_object(&mut self, words: &str, value: &'static str) {
         let slug = value.trim_end_matches(['!', '~']);
         let object = ObjectType { slug, party: value.ends_with('!'), general: value.ends_with('~') };
-        let mut phrase = String::new();
+        let mut phrase = Phrase::default();
         for word in words.split(' ') {
-            push_normal(&mut phrase, word);
-            self.objects.entry(phrase.clone()).or_default();
+            phrase.push_normal(word);
+            self.objects.entry(phrase.as_bytes().into()).or_default();
         }
-        self.objects.insert(phrase, Some(object));
+        self.objects.insert(phrase.as_bytes().into(), Some(object));
     }
 }
 
 /// The verb that `word` is, in its base or past form, in any case, hyphens aside.
 pub(super) fn verb(word: &str) -> Option<Verb> {
-    let word = word.replace('-', "").to_lowercase();
-    if let Some(verb) = LEXICON.verbs.get(word.as_str()) {
-        return Some(*verb);
+    let word = Phrase::lower(word.chars().filter(|c| *c != '-'));
+    let known = |base: &[u8]| LEXICON.verbs.get(base).copied();
+    let word = word.as_bytes();
+    if let Some(verb) = known(word) {
+        return Some(verb);
     }
-    let stem = word.strip_suffix("ed")?;
-    let undoubled = stem.strip_suffix(|last: char| stem.chars().rev().nth(1) == Some(last));
-    let bases = [word.strip_suffix('d'), Some(stem), undoubled];
-    let known = |base: &str| LEXICON.verbs.get(base).copied();
-    let verb = bases.into_iter().flatten().find_map(known).or_else(|| known(&format!("{}y", stem.strip_suffix('i')?)));
+    let stem = word.strip_suffix(b"ed")?;
+    let [.., before, last] = stem else { return None };
+    let undoubled = (before == last).then(|| &stem[..stem.len() - 1]);
+    let bases = [word.strip_suffix(b"d"), Some(stem), undoubled];
+    let in_y = || stem.strip_suffix(b"i").and_then(|stem| known(&[stem, b"y"].concat()));
+    let verb = bases.into_iter().flatten().find_map(known).or_else(in_y);
     verb.map(|verb| Verb { doubtful: true, ..verb })
+}
+
+/// The verb whose base form `word` is, in any case.
+pub(super) fn base_form(word: &str) -> Option<&'static str> {
+    let verb = LEXICON.verbs.get(Phrase::lower(word.chars()).as_bytes())?;
+    verb.word.eq_ignore_ascii_case(word).then_some(verb.word)
 }
 
 impl Verb {
@@ -136,7 +152,7 @@ impl Verb {
 /// The longest object type that `text` starts with, and how many bytes it takes.
 pub(super) fn object_type(text: &str) -> Option<(ObjectType, usize)> {
     let mut longest = None;
-    let mut phrase = String::new();
+    let mut phrase = Phrase::default();
     let mut at = 0;
     loop {
         let word = word_at(text, at);
@@ -145,8 +161,8 @@ pub(super) fn object_type(text: &str) -> Option<(ObjectType, usize)> {
         if bare.is_empty() {
             return longest;
         }
-        push_normal(&mut phrase, bare);
-        let Some(entry) = LEXICON.objects.get(&phrase) else { return longest };
+        phrase.push_normal(bare);
+        let Some(entry) = LEXICON.objects.get(phrase.as_bytes()) else { return longest };
         let end = at + word.len();
         longest = entry.map(|object| (object, end)).or(longest);
         if word.ends_with(':') || !text[end..].starts_with(' ') {
@@ -168,9 +184,9 @@ pub(super) fn is_adverb(word: &str) -> bool {
 
 /// The general noun that `word` is where it joins the type before it: `setting` for `Settings`.
 pub(super) fn suffix(word: &str) -> Option<&'static str> {
-    let mut normal = String::new();
-    push_normal(&mut normal, word);
-    LEXICON.suffixes.get(normal.as_str()).copied()
+    let mut normal = Phrase::default();
+    normal.push_normal(word);
+    LEXICON.suffixes.get(normal.as_bytes()).copied()
 }
 
 /// The word of `text` that starts at `at`.
@@ -179,40 +195,77 @@ pub(super) fn word_at(text: &str, at: usize) -> &str {
     &rest[..rest.find(char::is_whitespace).unwrap_or(rest.len())]
 }
 
-/// Adds a word to a phrase in normal form: lower case, a space for each hyphen and underscore, parts in the singular.
-fn push_normal(phrase: &mut String, word: &str) {
-    for part in word.split(['-', '_']) {
-        if !phrase.is_empty() {
-            phrase.push(' ');
-        }
-        let start = phrase.len();
-        if part.is_ascii() {
-            phrase.push_str(part);
-            phrase[start..].make_ascii_lowercase();
-        } else {
-            phrase.extend(part.chars().flat_map(char::to_lowercase));
-        }
-        make_singular(phrase, start);
+/// Words in the form in which the lexicon holds them. It has room for the longest there and some more; what does not fit
+/// is cut, and so is found nowhere.
+struct Phrase {
+    bytes: [u8; Self::MAX_BYTES],
+    len: usize,
+}
+
+impl Default for Phrase {
+    fn default() -> Self {
+        Self { bytes: [0; Self::MAX_BYTES], len: 0 }
     }
 }
 
-fn make_singular(phrase: &mut String, start: usize) {
-    let part = &phrase[start..];
-    if part.len() < 3 || !part.ends_with('s') || ["ss", "us", "is"].iter().any(|end| part.ends_with(end)) {
-        return;
+impl Phrase {
+    const MAX_BYTES: usize = 64;
+
+    fn lower(word: impl Iterator<Item = char>) -> Self {
+        let mut phrase = Self::default();
+        word.for_each(|character| phrase.push_lower(character));
+        phrase
     }
-    let cut = if part.len() > 4 && part.ends_with("ies") {
-        3
-    } else if ["sses", "xes", "ches", "shes"].iter().any(|end| part.ends_with(end)) {
-        2
-    } else {
-        1
-    };
-    phrase.truncate(phrase.len() - cut);
-    if cut == 3 {
-        phrase.push('y');
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// Adds a word in normal form: lower case, a space for each hyphen and underscore, parts in the singular.
+    fn push_normal(&mut self, word: &str) {
+        for part in word.split(['-', '_']) {
+            if self.len > 0 {
+                self.push(b" ");
+            }
+            let start = self.len;
+            part.chars().for_each(|character| self.push_lower(character));
+            self.make_singular(start);
+        }
+    }
+
+    fn make_singular(&mut self, start: usize) {
+        let part = &self.bytes[start..self.len];
+        if part.len() < 3 || !part.ends_with(b"s") || ENDINGS_KEPT.iter().any(|end| part.ends_with(end)) {
+            return;
+        }
+        if part.len() > 4 && part.ends_with(b"ies") {
+            self.len -= 2;
+            self.bytes[self.len - 1] = b'y';
+        } else if ENDINGS_IN_ES.iter().any(|end| part.ends_with(end)) {
+            self.len -= 2;
+        } else {
+            self.len -= 1;
+        }
+    }
+
+    fn push_lower(&mut self, character: char) {
+        if character.is_ascii() {
+            self.push(&[character.to_ascii_lowercase() as u8]);
+        } else {
+            character.to_lowercase().for_each(|lower| self.push(lower.encode_utf8(&mut [0; 4]).as_bytes()));
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        let room = bytes.len().min(Self::MAX_BYTES - self.len);
+        self.bytes[self.len..self.len + room].copy_from_slice(&bytes[..room]);
+        self.len += room;
     }
 }
+
+/// How singulars end that look like plurals, and how singulars end behind which the plural has an `e`.
+const ENDINGS_KEPT: [&[u8]; 3] = [b"ss", b"us", b"is"];
+const ENDINGS_IN_ES: [&[u8]; 4] = [b"sses", b"xes", b"ches", b"shes"];
 
 #[cfg(test)]
 mod tests {
@@ -231,6 +284,15 @@ mod tests {
             assert!(!words.is_empty() && (kind == "verb" || !value.is_empty()), "{line}");
             assert!(seen.insert((kind, words)), "{line}");
         }
+    }
+
+    #[test]
+    fn every_entry_leaves_room_for_a_longer_word_to_be_told_apart() {
+        let objects = LEXICON.objects.keys().map(|key| key.len());
+        let others = LEXICON.verbs.keys().chain(LEXICON.suffixes.keys()).map(|key| key.len());
+        let longest = objects.chain(others).max();
+        // Up to two bytes are cut off a plural, and `ed` off a past form.
+        assert!(longest < Some(Phrase::MAX_BYTES - 4), "{longest:?}");
     }
 
     #[test]

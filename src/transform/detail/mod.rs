@@ -18,20 +18,23 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use self::enclosure::Enclosures;
 use self::item::Parts;
 use crate::model::{Detail, DetailStatus};
-use crate::transform::contact;
+use crate::transform::contact::Contacts;
 
 /// Which grammar and lexicon the columns were read with.
 pub const PARSER_VERSION: i32 = 1;
 
 /// Reads a detail. The time it takes grows linearly with the text.
-pub(super) fn parse(text: &str) -> Detail {
+pub(super) fn parse(text: &str) -> Detail<'_> {
+    let contacts = Contacts::of(text);
     let mut detail = Detail {
-        phone_numbers: contact::phone_numbers(text),
-        emails: contact::emails(text),
-        extensions: contact::extensions(text),
+        phone_numbers: contacts.phone_numbers(),
+        emails: contacts.emails(),
+        extensions: contacts.extensions(),
         ..Detail::default()
     };
     let enclosures = Enclosures::of(text);
@@ -40,7 +43,7 @@ pub(super) fn parse(text: &str) -> Detail {
 
     let mut doubtful = parts.doubtful;
     if detail.object_type.is_some() && detail.object_name.is_none() && detail.target_relation.is_none() {
-        detail.object_name = take_addresses(text, &mut parts);
+        detail.object_name = take_addresses(text, &mut parts).map(Cow::Borrowed);
     }
     for item in &parts.items {
         let (change, unclear) = item.change(text, &enclosures);
@@ -54,10 +57,10 @@ pub(super) fn parse(text: &str) -> Detail {
 }
 
 /// The addresses that follow a type without a name, in place of the name: `delete user - user2@example.com`.
-fn take_addresses(text: &str, parts: &mut Parts) -> Option<String> {
+fn take_addresses<'t>(text: &'t str, parts: &mut Parts) -> Option<&'t str> {
     let count = parts.items.iter().take_while(|item| item.email).count();
     let taken = parts.items.drain(..count);
     let (first, last) =
         taken.fold((None, None), |(first, _), item| (first.or(Some(item.range.start)), Some(item.range.end)));
-    Some(text[first?..last?].trim().to_owned())
+    Some(text[first?..last?].trim())
 }
