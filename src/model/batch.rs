@@ -1,5 +1,6 @@
 //! Rows of one partition as Arrow.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use arrow::array::RecordBatch;
@@ -15,7 +16,7 @@ pub struct Partition {
     /// UTC month 1 to 12, or 0.
     pub month: i32,
     /// A slug of `[a-z0-9_]`, 1 to 64 bytes: never a text from upstream.
-    pub category: String,
+    pub category: Cow<'static, str>,
 }
 
 impl Partition {

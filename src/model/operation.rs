@@ -10,6 +10,14 @@ use super::Partition;
 pub struct RecordId(pub [u8; 16]);
 
 impl RecordId {
+    /// How many hex digits show one.
+    pub const HEX_DIGITS: usize = 32;
+
+    /// Writes the hex digits to `digits`, which has room for exactly [`Self::HEX_DIGITS`].
+    pub fn write_hex(self, digits: &mut [u8]) {
+        data_encoding::HEXLOWER.encode_mut(&self.0, digits);
+    }
+
     /// Reads the 32 lower-case hex digits that [`fmt::Display`] writes.
     pub fn parse(hex: &str) -> Option<Self> {
         let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).ok()?;
@@ -69,7 +77,19 @@ pub struct Operator<'a> {
     /// What sort of actor it is.
     pub kind: OperatorKind,
     /// The domain of an email address.
-    pub domain: Option<String>,
+    pub domain: Option<Cow<'a, str>>,
+}
+
+impl Operator<'_> {
+    /// The same, for a text that does not live as long as the row.
+    pub fn into_owned(self) -> Operator<'static> {
+        Operator {
+            verbatim: self.verbatim.map(owned),
+            id: self.id.map(owned),
+            kind: self.kind,
+            domain: self.domain.map(owned),
+        }
+    }
 }
 
 /// What sort of actor an operator is.

@@ -78,8 +78,8 @@ pub(super) async fn commit(
         let United { new, counts } = union::unite(windows, &stored);
         drop(stored);
         let mut counted = report.clone();
-        counted.count_new(&new);
-        let rows = RowsV1 { count: new.len() as u64, record_id_xor: record_id_xor(&new) };
+        counted.count_new(new.iter().flatten());
+        let rows = RowsV1 { count: new.iter().map(Vec::len).sum::<usize>() as u64, record_id_xor: record_id_xor(&new) };
 
         let files = stage_files(store, run, new).await?;
         let entry = EntryV1 {
@@ -131,7 +131,7 @@ fn decode<'p>(
     reads.iter().zip(texts).map(decode).collect()
 }
 
-async fn stage_files(store: &Store, run: &Run, new: Vec<Operation<'_>>) -> Result<Vec<StagedFile>, SyncError> {
+async fn stage_files(store: &Store, run: &Run, new: Vec<Vec<Operation<'_>>>) -> Result<Vec<StagedFile>, SyncError> {
     let batches = tokio::task::block_in_place(|| transform::batches(&run.account, run.started_at, new))?;
     let stage = |batch: Batch| async move {
         let (file, bytes) =
@@ -245,8 +245,11 @@ fn commit_info(run: &Run, entry: &EntryV1) -> Result<CommitInfo, SyncError> {
     })
 }
 
-fn record_id_xor(operations: &[Operation<'_>]) -> String {
-    let digest = operations.iter().fold(0u128, |digest, operation| digest ^ u128::from_be_bytes(operation.record_id.0));
+fn record_id_xor(operations: &[Vec<Operation<'_>>]) -> String {
+    let digest = operations
+        .iter()
+        .flatten()
+        .fold(0u128, |digest, operation| digest ^ u128::from_be_bytes(operation.record_id.0));
     format!("{digest:032x}")
 }
 

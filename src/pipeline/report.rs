@@ -105,7 +105,7 @@ pub enum StopReason {
 
 impl SyncReport {
     /// Counts rows that were added.
-    pub(super) fn count_new(&mut self, operations: &[Operation<'_>]) {
+    pub(super) fn count_new<'o>(&mut self, operations: impl Iterator<Item = &'o Operation<'o>>) {
         for operation in operations {
             self.unreadable_times += u64::from(operation.event_time.is_none());
             self.unknown_categories += u64::from(!operation.category_known);

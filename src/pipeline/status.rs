@@ -74,7 +74,7 @@ pub async fn status(destination: &Destination) -> Result<Option<Status>, SyncErr
     for file in &files {
         let count = file.row_count.unwrap_or_default();
         rows += count;
-        *categories.entry(file.partition.category.as_str()).or_default() += count;
+        *categories.entry(&*file.partition.category).or_default() += count;
         unreadable_times += if file.partition.year == 0 { count } else { 0 };
     }
     let mut categories: Vec<(String, u64)> =

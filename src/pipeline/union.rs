@@ -12,7 +12,8 @@ use crate::model::{Operation, RecordId, Scope, Window};
 /// A window's operations.
 pub(super) struct WindowOperations<'p> {
     pub(super) window: &'p Window,
-    pub(super) operations: Vec<Operation<'p>>,
+    /// By page.
+    pub(super) operations: Vec<Vec<Operation<'p>>>,
 }
 
 /// What one window brought.
@@ -25,7 +26,8 @@ pub(super) struct WindowCounts {
 
 /// The rows the table lacks, and what each window brought.
 pub(super) struct United<'p> {
-    pub(super) new: Vec<Operation<'p>>,
+    /// In lists, as they came.
+    pub(super) new: Vec<Vec<Operation<'p>>>,
     pub(super) counts: Vec<WindowCounts>,
 }
 
@@ -35,13 +37,12 @@ pub(super) fn unite<'p>(windows: Vec<WindowOperations<'p>>, stored: &StoredRows)
     let mut taken: HashSet<RecordId> = HashSet::new();
     for WindowOperations { window, operations } in windows {
         let mut counts = WindowCounts { vanished: vanished(window, &operations, stored), ..Default::default() };
-        for operation in operations {
-            if stored.contains(operation.record_id) || !taken.insert(operation.record_id) {
-                counts.already_stored += 1;
-            } else {
-                counts.new += 1;
-                united.new.push(operation);
-            }
+        for mut page in operations {
+            let received = page.len();
+            page.retain(|row| !stored.contains(row.record_id) && taken.insert(row.record_id));
+            counts.new += page.len() as u64;
+            counts.already_stored += (received - page.len()) as u64;
+            united.new.push(page);
         }
         united.counts.push(counts);
     }
@@ -49,12 +50,12 @@ pub(super) fn unite<'p>(windows: Vec<WindowOperations<'p>>, stored: &StoredRows)
 }
 
 /// Stored rows from well within `window` that it did not bring.
-fn vanished(window: &Window, operations: &[Operation<'_>], stored: &StoredRows) -> Option<u64> {
+fn vanished(window: &Window, operations: &[Vec<Operation<'_>>], stored: &StoredRows) -> Option<u64> {
     if *window.scope() != Scope::All {
         return None;
     }
     let (first, end) = safe_interior(window);
-    let received: HashSet<RecordId> = operations.iter().map(|operation| operation.record_id).collect();
+    let received: HashSet<RecordId> = operations.iter().flatten().map(|operation| operation.record_id).collect();
     let gone = stored
         .iter()
         .filter(|(id, row)| row.event_time.is_some_and(|time| first <= time && time < end) && !received.contains(id));
@@ -77,7 +78,7 @@ pub(super) fn selection(windows: &[WindowOperations<'_>]) -> Selection {
         for (month, times) in by_month(first, end) {
             widen(&mut months, month, Some(times));
         }
-        for operation in operations {
+        for operation in operations.iter().flatten() {
             let month = (operation.partition.year, operation.partition.month);
             widen(&mut months, month, operation.event_time.map(|time| (time, time)));
         }

@@ -41,7 +41,7 @@ pub use config::{Credentials, RequestHook, SimulatorConfig};
 pub use draft::PageDraft;
 pub use error::SimulatorError;
 pub use faults::{Fault, FaultPlan, PageEdit};
-pub use generator::{GeneratorConfig, InvalidGenerator};
+pub use generator::{GeneratorConfig, InvalidGenerator, generate};
 pub use latency::Latency;
 pub use records::{AccountRecord, METADATA_KEYS, SUBSTITUTE_TIME, read_records};
 pub use server::{RunningSimulator, serve};

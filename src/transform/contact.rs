@@ -7,6 +7,9 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
+use memchr::{memchr, memchr_iter, memchr2};
+use smallvec::SmallVec;
+
 /// Digits that no telephone number exceeds: a group that would go beyond belongs to whatever follows.
 const MOST_DIGITS: usize = 17;
 /// A first run this long is a whole number written compactly, so a space ends it.
@@ -16,6 +19,9 @@ const NANP_DIGITS: usize = 11;
 /// Extension numbers are shorter than telephone numbers.
 const MOST_EXTENSION_DIGITS: usize = 10;
 
+/// Parts of a text, in order. Most texts have few.
+type Spans = SmallVec<[Range<usize>; 2]>;
+
 /// How many items are compared one by one before a set tells whether one is there.
 const FEW: usize = 16;
 
@@ -23,14 +29,14 @@ const FEW: usize = 16;
 #[derive(Debug)]
 pub(super) struct Contacts<'t> {
     text: &'t str,
-    emails: Vec<Range<usize>>,
-    phones: Vec<Range<usize>>,
+    emails: Spans,
+    phones: Spans,
 }
 
 impl<'t> Contacts<'t> {
     pub(super) fn of(text: &'t str) -> Self {
         let emails = email_spans(text);
-        let phones = if text.contains('+') { phone_spans(text, &emails) } else { Vec::new() };
+        let phones = if memchr(b'+', text.as_bytes()).is_some() { phone_spans(text, &emails) } else { Spans::new() };
         Self { text, emails, phones }
     }
 
@@ -49,9 +55,6 @@ impl<'t> Contacts<'t> {
     /// Every extension number that a word announces (`Ext. 801`, `Extension Number: from 801 to 802`) or that directly
     /// follows a phone number (`+1 415 555 0100 x801`), in order, once each.
     pub(super) fn extensions(&self) -> Vec<Cow<'t, str>> {
-        if !self.text.contains(['x', 'X']) {
-            return Vec::new();
-        }
         let mut spans = announced_extensions(self.text, &self.emails);
         spans.extend(self.phones.iter().filter_map(|phone| suffixed_extension(self.text, phone.end)));
         spans.sort_by_key(|span| span.start);
@@ -84,14 +87,15 @@ fn compact(number: &str) -> Cow<'_, str> {
 
 /// Whether `text` is one email address and nothing else.
 pub(super) fn is_email(text: &str) -> bool {
-    text.contains('@') && matches!(email_spans(text).as_slice(), [all] if all.len() == text.len())
+    let may_be = memchr(b' ', text.as_bytes()).is_none() && memchr(b'@', text.as_bytes()).is_some();
+    may_be && matches!(email_spans(text).as_slice(), [all] if all.len() == text.len())
 }
 
 /// How many bytes at the start of `text` are phone numbers, email addresses and extensions, one or a list of them.
 pub(super) fn leading_contacts(text: &str) -> usize {
     let emails = email_spans(text);
-    let phones = if text.starts_with('+') { phone_spans(text, &emails) } else { Vec::new() };
-    let mut spans: Vec<_> = emails.into_iter().chain(phones).collect();
+    let phones = if text.starts_with('+') { phone_spans(text, &emails) } else { Spans::new() };
+    let mut spans: Spans = emails.into_iter().chain(phones).collect();
     spans.sort_by_key(|span| span.start);
     let mut end = leading_extension(text);
     for span in spans {
@@ -106,15 +110,12 @@ pub(super) fn leading_contacts(text: &str) -> usize {
 
 fn once_each<'t>(items: impl Iterator<Item = Cow<'t, str>>) -> Vec<Cow<'t, str>> {
     let mut list: Vec<Cow<'t, str>> = Vec::new();
-    let mut listed: HashSet<Cow<'t, str>> = HashSet::new();
+    let mut listed: Option<HashSet<Cow<'t, str>>> = None;
     for item in items {
         let is_listed = if list.len() <= FEW {
             list.contains(&item)
         } else {
-            if listed.is_empty() {
-                listed.extend(list.iter().cloned());
-            }
-            !listed.insert(item.clone())
+            !listed.get_or_insert_with(|| list.iter().cloned().collect()).insert(item.clone())
         };
         if !is_listed {
             list.push(item);
@@ -125,9 +126,9 @@ fn once_each<'t>(items: impl Iterator<Item = Cow<'t, str>>) -> Vec<Cow<'t, str>>
 
 // Email addresses
 
-fn email_spans(text: &str) -> Vec<Range<usize>> {
-    let mut spans: Vec<Range<usize>> = Vec::new();
-    for (at, _) in text.match_indices('@') {
+fn email_spans(text: &str) -> Spans {
+    let mut spans = Spans::new();
+    for at in memchr_iter(b'@', text.as_bytes()) {
         let floor = spans.last().map_or(0, |span| span.end);
         let Some(before) = text.get(floor..at) else { continue };
         let start = at - local_part(before).len();
@@ -147,7 +148,7 @@ fn local_part(before: &str) -> &str {
     });
     let start = tail.last().map_or(before.len(), |(start, _)| start);
     let run = &before[start..];
-    let run = run.rfind("..").map_or(run, |dots| &run[dots + 2..]);
+    let run = double_dots(run).next_back().map_or(run, |dots| &run[dots + 2..]);
     run.trim_start_matches(['.', '-', '\'', '&'])
 }
 
@@ -161,7 +162,7 @@ fn domain(after: &str) -> &str {
         // Two addresses joined by a hyphen: the rest is the second one's local part.
         run = run.rfind('-').map_or(run, |hyphen| &run[..hyphen]);
     }
-    run = run.find("..").map_or(run, |dots| &run[..dots]);
+    run = double_dots(run).next().map_or(run, |dots| &run[..dots]);
     loop {
         run = run.trim_end_matches(['.', '-']);
         let Some(dot) = run.rfind('.') else { return "" };
@@ -172,6 +173,11 @@ fn domain(after: &str) -> &str {
         run = &run[..dot];
     }
     if run.starts_with(['.', '-']) { "" } else { run }
+}
+
+/// Where two dots stand side by side.
+fn double_dots(text: &str) -> impl DoubleEndedIterator<Item = usize> {
+    text.as_bytes().windows(2).enumerate().filter(|(_, pair)| pair == b"..").map(|(at, _)| at)
 }
 
 /// Letters that addresses are commonly made of, accents included.
@@ -186,9 +192,9 @@ fn is_foreign(c: char) -> bool {
 
 // Phone numbers
 
-fn phone_spans(text: &str, emails: &[Range<usize>]) -> Vec<Range<usize>> {
-    let mut spans: Vec<Range<usize>> = Vec::new();
-    for (plus, _) in text.match_indices('+') {
+fn phone_spans(text: &str, emails: &[Range<usize>]) -> Spans {
+    let mut spans = Spans::new();
+    for plus in memchr_iter(b'+', text.as_bytes()) {
         let previous_end = spans.last().map_or(0, |span| span.end);
         if plus < previous_end || within(emails, plus) {
             continue;
@@ -341,11 +347,11 @@ fn is_date(text: &str) -> bool {
 /// Words after `ext` that leave it an announcement.
 const QUALIFIERS: [&str; 6] = ["number", "num", "no", "from", "set to", "to"];
 
-fn announced_extensions(text: &str, emails: &[Range<usize>]) -> Vec<Range<usize>> {
+fn announced_extensions(text: &str, emails: &[Range<usize>]) -> Spans {
     let bytes = text.as_bytes();
-    let mut spans = Vec::new();
+    let mut spans = Spans::new();
     let mut from = 0;
-    while let Some(found) = text[from..].find(['x', 'X']) {
+    while let Some(found) = memchr2(b'x', b'X', &bytes[from..]) {
         let x = from + found;
         from = x + 1;
         let Some(start) = x.checked_sub(1).filter(|start| starts_with_bytes(&bytes[*start..], b"ext")) else {

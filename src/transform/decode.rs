@@ -4,20 +4,80 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
 use serde::Deserialize;
 use serde::de::{self, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::model::{Envelope, Field, PageError, Record};
 
-/// The records of a page (`text` as by [`crate::model::Page::text`]), in the page's order.
-pub(super) fn records(text: &str) -> Result<Vec<Record<'_>>, PageError> {
+/// The documented members of a record.
+const FIELDS: [&str; 5] = ["action", "category_type", "operation_detail", "operator", "time"];
+
+/// The JSON texts of a page's records (`text` as by [`crate::model::Page::text`]), in the page's order.
+pub(super) fn sources(text: &str) -> Result<Vec<&str>, PageError> {
     let envelope = Envelope::parse(text)?;
-    Ok(envelope.operation_logs.into_iter().map(|raw| record(raw.get())).collect())
+    Ok(envelope.operation_logs.into_iter().map(RawValue::get).collect())
 }
 
 /// One record from its JSON text. Whatever is not a JSON object becomes a record without fields that keeps the text.
 pub(super) fn record(source: &str) -> Record<'_> {
+    bare_record(source).or_else(|| plain_record(source)).unwrap_or_else(|| odd_record(source))
+}
+
+/// The record, if it is as documented and has no escapes and no white space, as most are: then quotes alone part it, and
+/// nothing of it needs to be read byte by byte. That `source` is JSON is known.
+fn bare_record(source: &str) -> Option<Record<'_>> {
+    let mut fields = [const { None }; 5];
+    let mut rest = source.strip_prefix("{\"")?;
+    loop {
+        let (key, value) = bare_text(rest)?;
+        let place = FIELDS.iter().position(|field| *field == key)?;
+        let (value, after) = bare_text(value.strip_prefix(":\"")?)?;
+        if fields[place].replace(Field::Text(Cow::Borrowed(value))).is_some() {
+            return None;
+        }
+        match after.strip_prefix(",\"") {
+            Some(next) => rest = next,
+            None if after == "}" => break,
+            None => return None,
+        }
+    }
+    let [action, category_type, operation_detail, operator, time] = fields;
+    Some(Record {
+        action: action?,
+        category_type: category_type?,
+        operation_detail: operation_detail?,
+        operator: operator?,
+        time: time?,
+        rest: None,
+        source,
+    })
+}
+
+/// The text up to the next quote, if there is no escape in it, and what follows the quote.
+fn bare_text(text: &str) -> Option<(&str, &str)> {
+    let end = memchr2(b'"', b'\\', text.as_bytes())?;
+    text[end..].starts_with('"').then(|| (&text[..end], &text[end + 1..]))
+}
+
+/// The record, if it is as documented; most are.
+fn plain_record(source: &str) -> Option<Record<'_>> {
+    // A list of five strings would pass for one: what is read into named fields may come without their names.
+    let plain: Plain<'_> = source.starts_with('{').then(|| serde_json::from_str(source).ok()).flatten()?;
+    Some(Record {
+        action: Field::Text(plain.action),
+        category_type: Field::Text(plain.category_type),
+        operation_detail: Field::Text(plain.operation_detail),
+        operator: Field::Text(plain.operator),
+        time: Field::Text(plain.time),
+        rest: None,
+        source,
+    })
+}
+
+/// The record, whatever its members are.
+fn odd_record(source: &str) -> Record<'_> {
     let members = serde_json::from_str::<Members<'_>>(source).ok();
     let mut record = Record {
         action: Field::Missing,
@@ -87,6 +147,22 @@ fn canonical(mut members: Vec<(Cow<'_, str>, &str)>) -> String {
     format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(","))
 }
 
+/// The documented members, each a string of valid Unicode, each once, and no other.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plain<'a> {
+    #[serde(borrow)]
+    action: Cow<'a, str>,
+    #[serde(borrow)]
+    category_type: Cow<'a, str>,
+    #[serde(borrow)]
+    operation_detail: Cow<'a, str>,
+    #[serde(borrow)]
+    operator: Cow<'a, str>,
+    #[serde(borrow)]
+    time: Cow<'a, str>,
+}
+
 /// The members of a JSON object in their order, values unread. A map type would drop repeated keys.
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
@@ -136,6 +212,8 @@ impl Visitor<'_> for Wtf8 {
 
 #[cfg(test)]
 mod tests {
+    use test_case::test_case;
+
     use super::*;
 
     #[test]
@@ -159,7 +237,7 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_still_a_record() {
-        for source in ["null", "[]", "\"x\"", "7"] {
+        for source in ["null", "[]", "\"x\"", "7", r#"["a","c","d","o","2022-02-01T02:36:14Z"]"#] {
             let record = record(source);
             assert_eq!((record.action, record.rest.as_deref(), record.source), (Field::Missing, Some(source), source));
         }
@@ -170,5 +248,29 @@ mod tests {
         let record = record(r#"{"action":"a","action":"b"}"#);
         assert_eq!(record.action, Field::Text("b".into()));
         assert!(record.rest.is_some());
+    }
+    #[test_case(r#"{"action":"a","category_type":"c","operation_detail":"d","operator":"o","time":"t"}"#)]
+    #[test_case(r#"{"time" : "t", "operator": "\u00f6\"", "operation_detail":"", "category_type":"c","action":"\ud83d\udcde" }"#; "escapes")]
+    #[test_case(r#"{"\u0061ction":"a","category_type":"c","operation_detail":"d","operator":"o","time":"t"}"#; "escaped_key")]
+    fn a_record_as_documented_reads_like_any_other(source: &str) {
+        assert_eq!(plain_record(source), Some(odd_record(source)));
+        assert!(bare_record(source).is_none_or(|record| record == odd_record(source)));
+    }
+
+    #[test]
+    fn a_record_without_escapes_and_white_space_is_bare() {
+        let source = r#"{"time":"t","action":"ä","category_type":"","operation_detail":"d, } {","operator":"o:"}"#;
+        assert_eq!(bare_record(source), Some(odd_record(source)));
+    }
+
+    #[test_case(r#"{"action":"a","category_type":"c","operation_detail":"d","operator":"o"}"#; "missing")]
+    #[test_case(r#"{"action":"a","category_type":"c","operation_detail":"d","operator":"o","time":null}"#; "null")]
+    #[test_case(r#"{"action":"a","category_type":"c","operation_detail":"d","operator":"o","time":1}"#; "number")]
+    #[test_case(r#"{"action":"a","category_type":"c","operation_detail":"d","operator":"o","time":"t","x":1}"#; "unknown")]
+    #[test_case(r#"{"action":"a","category_type":"c","operation_detail":"d","operator":"o","time":"t","time":"t"}"#; "twice")]
+    #[test_case(r#"{"action":"a","category_type":"c","operation_detail":"d","operator":"\udcff","time":"t"}"#; "surrogate")]
+    #[test_case(r#"["a","c","d","o","t"]"#; "list")]
+    fn any_other_record_is_odd(source: &str) {
+        assert_eq!((bare_record(source), plain_record(source)), (None, None));
     }
 }

@@ -18,57 +18,78 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use sha2::{Digest, Sha256};
 
 use crate::model::{AccountId, Field, REPORT, Record, RecordId};
 
 const DOMAIN: &str = "phonetrail record 1";
 
-/// The identities of one window's records, in the records' order.
-///
-/// Within a group of equal records the ordinals follow the order of their other members, not that of the response, so
-/// that the upstream's sort order does not matter.
-pub fn record_ids(account: &AccountId, records: &[Record<'_>]) -> Vec<RecordId> {
-    let prefix = prefix(account);
-    let mut ids: Vec<RecordId> = records.iter().map(|record| record_id(&prefix, record, 0)).collect();
-
-    let mut groups: HashMap<RecordId, Vec<usize>> = HashMap::with_capacity(ids.len());
-    for (index, id) in ids.iter().enumerate() {
-        groups.entry(*id).or_default().push(index);
-    }
-    for mut members in groups.into_values().filter(|members| members.len() > 1) {
-        members.sort_by_key(|&index| (records[index].rest.as_deref(), records[index].source));
-        for (ordinal, index) in (0u64..).zip(members).skip(1) {
-            ids[index] = record_id(&prefix, &records[index], ordinal);
-        }
-    }
-    ids
+/// What makes identities: the part of the formula that all records of an account share.
+pub(super) struct Identities {
+    prefix: Sha256,
 }
 
-fn prefix(account: &AccountId) -> Sha256 {
-    let mut hasher = Sha256::new();
-    for text in [DOMAIN, account.as_str(), REPORT] {
-        frame(&mut hasher, 2, text);
+impl Identities {
+    pub(super) fn of(account: &AccountId) -> Self {
+        let mut prefix = Sha256::new();
+        for text in [DOMAIN, account.as_str(), REPORT] {
+            frame(&mut prefix, 2, text);
+        }
+        Self { prefix }
     }
-    hasher
+
+    /// The identity of the record that has `ordinal` among those of its window that agree with it.
+    pub(super) fn record_id(&self, record: &Record<'_>, ordinal: u64) -> RecordId {
+        let mut hasher = self.prefix.clone();
+        for field in [&record.action, &record.category_type, &record.operation_detail, &record.operator, &record.time] {
+            frame_field(&mut hasher, field);
+        }
+        if !matches!(record.time, Field::Text(_)) {
+            match &record.rest {
+                Some(rest) => frame(&mut hasher, 4, rest),
+                None => hasher.update([0]),
+            }
+        }
+        hasher.update(ordinal.to_le_bytes());
+        let digest = hasher.finalize();
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest[..16]);
+        RecordId(id)
+    }
+
+    /// The identities of those of one window's records that are not the first of their kind, with their places. `firsts`
+    /// are the identities of all at ordinal 0, and `record` gives the record at a place.
+    ///
+    /// Within a group of equal records the ordinals follow the order of their other members, not that of the response, so
+    /// that the upstream's sort order does not matter.
+    pub(super) fn of_twins<'p>(
+        &self,
+        firsts: &[RecordId],
+        record: impl Fn(usize) -> Record<'p>,
+    ) -> Vec<(usize, RecordId)> {
+        let mut twins = Vec::new();
+        for group in groups(firsts) {
+            let mut members: Vec<_> = group.into_iter().map(|index| (index, record(index))).collect();
+            members.sort_by(|(_, a), (_, b)| (a.rest.as_deref(), a.source).cmp(&(b.rest.as_deref(), b.source)));
+            let others = (0u64..).zip(&members).skip(1);
+            twins.extend(others.map(|(ordinal, (index, record))| (*index, self.record_id(record, ordinal))));
+        }
+        twins
+    }
 }
 
-fn record_id(prefix: &Sha256, record: &Record<'_>, ordinal: u64) -> RecordId {
-    let mut hasher = prefix.clone();
-    for field in [&record.action, &record.category_type, &record.operation_detail, &record.operator, &record.time] {
-        frame_field(&mut hasher, field);
-    }
-    if !matches!(record.time, Field::Text(_)) {
-        match &record.rest {
-            Some(rest) => frame(&mut hasher, 4, rest),
-            None => hasher.update([0]),
+/// The places of records that agree, a list for each two or more.
+fn groups(firsts: &[RecordId]) -> impl Iterator<Item = Vec<usize>> {
+    let mut places: HashMap<RecordId, usize, RandomState> =
+        HashMap::with_capacity_and_hasher(firsts.len(), RandomState::default());
+    let mut groups: HashMap<RecordId, Vec<usize>> = HashMap::new();
+    for (place, id) in firsts.iter().enumerate() {
+        if let Some(first) = places.insert(*id, place) {
+            groups.entry(*id).or_insert_with(|| vec![first]).push(place);
         }
     }
-    hasher.update(ordinal.to_le_bytes());
-    let digest = hasher.finalize();
-    let mut id = [0; 16];
-    id.copy_from_slice(&digest[..16]);
-    RecordId(id)
+    groups.into_values()
 }
 
 fn frame_field(hasher: &mut Sha256, field: &Field<'_>) {
@@ -98,9 +119,18 @@ mod tests {
     use super::super::decode::record;
     use super::*;
 
+    fn record_ids(account: &str, records: &[Record<'_>]) -> Vec<RecordId> {
+        let identities = Identities::of(&AccountId::new(account));
+        let mut ids: Vec<_> = records.iter().map(|record| identities.record_id(record, 0)).collect();
+        for (place, id) in identities.of_twins(&ids, |place| records[place].clone()) {
+            ids[place] = id;
+        }
+        ids
+    }
+
     fn ids(sources: &[String]) -> Vec<RecordId> {
         let records: Vec<_> = sources.iter().map(|source| record(source)).collect();
-        record_ids(&AccountId::new("account"), &records)
+        record_ids("account", &records)
     }
 
     #[test]
@@ -145,7 +175,7 @@ mod tests {
     #[test]
     fn accounts_do_not_share_identities() {
         let record = [record(r#"{"time":"t"}"#)];
-        assert_ne!(record_ids(&AccountId::new("a"), &record), record_ids(&AccountId::new("b"), &record));
+        assert_ne!(record_ids("a", &record), record_ids("b", &record));
     }
 
     /// A small world, so that equal records are common.

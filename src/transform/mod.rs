@@ -2,17 +2,25 @@
 //!
 //! ```text
 //! Page --decode--> Record --identity, time, category, operator, action, detail--> Operation --rows--> Batch
+//!      (a page to a core)                                                      (a partition to a core)
 //! ```
+//!
+//! Operations borrow from their page wherever its text says what the column holds.
 //!
 //! The rule: every record the upstream reported comes out as a row; what cannot be read is null, counted, and kept in
 //! `source_json`.
 
 mod action;
 mod category;
+mod column;
 mod contact;
 mod decode;
 mod detail;
 mod identity;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
+mod memo;
 mod operator;
 mod rows;
 mod time;
@@ -20,33 +28,73 @@ mod time;
 use std::borrow::Cow;
 
 use chrono::{DateTime, Datelike};
+use rayon::prelude::*;
 
 pub use self::detail::PARSER_VERSION;
-pub use self::identity::record_ids;
+use self::identity::Identities;
+use self::memo::Memo;
 pub use self::rows::{batches, record_json};
 use crate::model::{AccountId, Detail, Field, Operation, PageError, Partition, Record, RecordId, UNKNOWN_TIME};
 
-/// The operations of one window, from the texts of all its pages (see [`crate::model::Page::text`]).
+/// The operations of one window, page by page, from the texts of all its pages (see [`crate::model::Page::text`]). Pages
+/// are read on all cores.
 ///
 /// All pages of the window must be given at once: identical records are numbered within it.
-pub fn operations<'p>(account: &AccountId, pages: &'p [Cow<'p, str>]) -> Result<Vec<Operation<'p>>, PageError> {
-    let mut records: Vec<Record<'p>> = Vec::new();
-    for page in pages {
-        records.extend(decode::records(page)?);
-    }
-    let ids = record_ids(account, &records);
-    Ok(records.into_iter().zip(ids).map(|(record, id)| operation(record, id)).collect())
+pub fn operations<'p>(account: &AccountId, pages: &'p [Cow<'p, str>]) -> Result<Vec<Vec<Operation<'p>>>, PageError> {
+    let identities = Identities::of(account);
+    let read = |memo: &mut Memo<'p>, page: &'p Cow<'p, str>| TypedPage::read(page, &identities, memo);
+    let typed = pages.par_iter().map_init(Memo::default, read).collect::<Result<_, _>>()?;
+    Ok(numbered(typed, &identities))
 }
 
-fn operation(record: Record<'_>, record_id: RecordId) -> Operation<'_> {
+/// A page's operations, and the record texts they come from.
+struct TypedPage<'p> {
+    sources: Vec<&'p str>,
+    operations: Vec<Operation<'p>>,
+}
+
+impl<'p> TypedPage<'p> {
+    fn read(text: &'p str, identities: &Identities, memo: &mut Memo<'p>) -> Result<Self, PageError> {
+        let sources = decode::sources(text)?;
+        let read = |source: &&'p str| {
+            let record = decode::record(source);
+            let id = identities.record_id(&record, 0);
+            operation(record, id, memo)
+        };
+        let operations = sources.iter().map(read).collect();
+        Ok(Self { sources, operations })
+    }
+}
+
+/// The operations, with those told apart that agree.
+fn numbered<'p>(mut pages: Vec<TypedPage<'p>>, identities: &Identities) -> Vec<Vec<Operation<'p>>> {
+    let starts: Vec<usize> =
+        pages.iter().scan(0, |next, page| Some(std::mem::replace(next, *next + page.sources.len()))).collect();
+    let place = |index: usize| {
+        let page = starts.partition_point(|start| *start <= index) - 1;
+        (page, index - starts[page])
+    };
+    let firsts: Vec<_> = pages.iter().flat_map(|page| &page.operations).map(|operation| operation.record_id).collect();
+    let record = |index: usize| {
+        let (page, line) = place(index);
+        decode::record(pages[page].sources[line])
+    };
+    for (index, id) in identities.of_twins(&firsts, record) {
+        let (page, line) = place(index);
+        pages[page].operations[line].record_id = id;
+    }
+    pages.into_iter().map(|page| page.operations).collect()
+}
+
+fn operation<'p>(record: Record<'p>, record_id: RecordId, memo: &mut Memo<'p>) -> Operation<'p> {
     let event_time = time::parse(&record.time);
-    let (category, category_known) = category::slug(&record.category_type);
-    let (action_kind, channel) = action::parse(&record.action);
+    let (category, category_known) = memo.category(&record.category_type);
+    let (action_kind, channel) = memo.action(&record.action);
     let (year, month) = event_time.and_then(year_and_month).unwrap_or(UNKNOWN_TIME);
-    let partition = Partition { year, month, category: category.into_owned() };
-    let source_json = (!reproducible(&record)).then_some(Cow::Borrowed(record.source));
-    let operator = operator::parse(&record.operator);
-    let detail = detail(&record.operation_detail);
+    let reproducible = event_time.is_some() && reproducible(&record);
+    let source_json = (!reproducible).then_some(Cow::Borrowed(record.source));
+    let operator = memo.operator(&record.operator);
+    let detail = read_detail(&record.operation_detail);
 
     Operation {
         record_id,
@@ -60,12 +108,12 @@ fn operation(record: Record<'_>, record_id: RecordId) -> Operation<'_> {
         operation_detail: text(record.operation_detail),
         detail,
         source_json,
-        partition,
+        partition: Partition { year, month, category },
     }
 }
 
 /// What the detail says, borrowed where the text is.
-fn detail<'p>(field: &Field<'p>) -> Detail<'p> {
+fn read_detail<'p>(field: &Field<'p>) -> Detail<'p> {
     match field {
         Field::Text(Cow::Borrowed(text)) => detail::parse(text),
         Field::Text(Cow::Owned(text)) | Field::Broken { text, .. } => detail::parse(text).into_owned(),
@@ -73,12 +121,12 @@ fn detail<'p>(field: &Field<'p>) -> Detail<'p> {
     }
 }
 
-/// Whether the verbatim columns and `event_time` alone give the record back.
+/// Whether the verbatim columns and `event_time` alone give back the record, whose time was read.
 fn reproducible(record: &Record<'_>) -> bool {
     let texts = [&record.action, &record.category_type, &record.operation_detail, &record.operator];
     record.rest.is_none()
         && texts.iter().all(|field| matches!(field, Field::Text(_)))
-        && matches!(&record.time, Field::Text(time) if time::is_canonical(time))
+        && matches!(&record.time, Field::Text(time) if time::has_canonical_shape(time))
 }
 
 fn text(field: Field<'_>) -> Option<Cow<'_, str>> {
@@ -92,4 +140,26 @@ fn text(field: Field<'_>) -> Option<Cow<'_, str>> {
 fn year_and_month(micros: i64) -> Option<(i32, i32)> {
     let date = DateTime::from_timestamp_micros(micros)?.date_naive();
     Some((date.year(), i32::try_from(date.month()).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn ids(pages: &[&[&str]]) -> HashSet<RecordId> {
+        let page = |records: &&[&str]| Cow::Owned(format!(r#"{{"operation_logs":[{}]}}"#, records.join(",")));
+        let pages: Vec<_> = pages.iter().map(page).collect();
+        let operations = operations(&AccountId::new("a"), &pages).unwrap();
+        operations.iter().flatten().map(|operation| operation.record_id).collect()
+    }
+
+    #[test]
+    fn identical_records_are_numbered_across_pages() {
+        let [one, other] = [r#"{"action":"a","time":"t"}"#, r#"{"action":"b","time":"t"}"#];
+        let whole = ids(&[&[one, other, one, one]]);
+        assert_eq!(whole.len(), 4);
+        assert_eq!(ids(&[&[one], &[], &[one, other], &[one]]), whole);
+    }
 }

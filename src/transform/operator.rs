@@ -41,7 +41,7 @@ const APP_ENDS: [&str; 4] = ["api", "app", "oauth", "scim"];
 pub(super) fn parse<'a>(field: &Field<'a>) -> Operator<'a> {
     match field {
         Field::Text(Cow::Borrowed(text)) => operator(text),
-        Field::Text(Cow::Owned(text)) | Field::Broken { text, .. } => into_owned(operator(text)),
+        Field::Text(Cow::Owned(text)) | Field::Broken { text, .. } => operator(text).into_owned(),
         Field::Missing | Field::Null | Field::Other(_) => Operator::default(),
     }
 }
@@ -49,7 +49,7 @@ pub(super) fn parse<'a>(field: &Field<'a>) -> Operator<'a> {
 fn operator(verbatim: &str) -> Operator<'_> {
     let text = verbatim.trim();
     let operator =
-        if is_nfc(text) { identified(text) } else { into_owned(identified(&text.nfc().collect::<String>())) };
+        if is_nfc(text) { identified(text) } else { identified(&text.nfc().collect::<String>()).into_owned() };
     Operator { verbatim: Some(Cow::Borrowed(verbatim)), ..operator }
 }
 
@@ -62,11 +62,23 @@ fn identified(text: &str) -> Operator<'_> {
         return Operator { id: Some(Cow::Borrowed(text)), kind: kind_of_name(text), ..Operator::default() };
     };
     let id = lower_case(address);
+    let (kind, domain) = match &id {
+        Cow::Borrowed(id) => {
+            let (kind, domain) = kind_and_domain(id);
+            (kind, Cow::Borrowed(domain))
+        }
+        Cow::Owned(id) => {
+            let (kind, domain) = kind_and_domain(id);
+            (kind, Cow::Owned(domain.to_owned()))
+        }
+    };
+    Operator { id: Some(id), kind, domain: Some(domain), verbatim: None }
+}
+
+fn kind_and_domain(id: &str) -> (OperatorKind, &str) {
     let (mailbox, domain) = id.split_once('@').unwrap_or_default();
     let is_system = SYSTEM_DOMAINS.contains(&domain) && SYSTEM_MAILBOXES.contains(&mailbox);
-    let kind = if is_system { OperatorKind::System } else { OperatorKind::User };
-    let domain = Some(domain.to_owned());
-    Operator { id: Some(id), kind, domain, verbatim: None }
+    (if is_system { OperatorKind::System } else { OperatorKind::User }, domain)
 }
 
 /// The address that the text is, or ends in after a name: `<jane@x.com>` or `(jane@x.com)`.
@@ -118,16 +130,6 @@ fn words(name: &str) -> impl DoubleEndedIterator<Item = &str> {
     name.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
-fn into_owned(operator: Operator<'_>) -> Operator<'static> {
-    let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-    Operator {
-        verbatim: operator.verbatim.map(owned),
-        id: operator.id.map(owned),
-        kind: operator.kind,
-        domain: operator.domain,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -159,7 +161,7 @@ mod tests {
             verbatim: Some(text.into()),
             id: Some(id.into()),
             kind: OperatorKind::User,
-            domain: Some(domain.to_owned()),
+            domain: Some(domain.into()),
         };
         assert_eq!(read(text), expected);
     }

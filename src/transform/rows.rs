@@ -2,112 +2,108 @@
 //!
 //! The rule: [`record_json`] gives back what the upstream reported, for every row ever written.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, Int32Array, ListBuilder, RecordBatch, StringArray, StringBuilder, StructBuilder,
-    TimestampMicrosecondArray,
-};
-use arrow::datatypes::{DataType, Field, TimestampMicrosecondType};
+use arrow::array::{Array, AsArray, Int32Array, RecordBatch, TimestampMicrosecondArray};
+use arrow::datatypes::TimestampMicrosecondType;
 use arrow::error::ArrowError;
 use chrono::{DateTime, Utc};
+use foldhash::fast::RandomState;
+use rayon::prelude::*;
 use serde_json::json;
 
+use super::column::Column;
 use super::{detail, time};
-use crate::model::{AccountId, Batch, Operation, Partition, REPORT, change_fields, file_schema};
+use crate::model::{AccountId, Batch, Operation, Partition, REPORT, RecordId, file_schema};
 
-/// Rows grouped by partition, each group sorted by time (unreadable first), then identity.
+/// Rows that are appended to one column after the other: few enough that their operations stay in the processor's cache
+/// meanwhile.
+const BLOCK_ROWS: usize = 512;
+
+/// Rows grouped by partition, each group sorted by time (unreadable first), then identity. Partitions are built on all
+/// cores.
 pub fn batches(
     account: &AccountId,
     ingested_at: DateTime<Utc>,
-    operations: Vec<Operation<'_>>,
+    operations: Vec<Vec<Operation<'_>>>,
 ) -> Result<Vec<Batch>, ArrowError> {
-    let mut partitions: BTreeMap<Partition, Vec<Operation<'_>>> = BTreeMap::new();
-    for mut operation in operations {
-        let partition = std::mem::take(&mut operation.partition);
-        partitions.entry(partition).or_default().push(operation);
-    }
-    let batch = |(partition, mut operations): (Partition, Vec<Operation<'_>>)| {
-        operations.sort_unstable_by_key(|operation| (operation.event_time, operation.record_id));
-        Ok(Batch { partition, rows: rows(account, ingested_at, &operations)? })
+    let mut partitions: Vec<_> = by_partition(&operations).into_iter().collect();
+    partitions.sort_unstable_by_key(|(partition, _)| *partition);
+    let batch = |(partition, keyed): (&Partition, Vec<Keyed<'_>>)| {
+        Ok(Batch { partition: partition.clone(), rows: rows(account, ingested_at, &sorted(keyed))? })
     };
-    partitions.into_iter().map(batch).collect()
+    let batches = partitions.into_par_iter().with_max_len(1).map(batch).collect();
+    // An operation is many small pieces of memory: to give them back takes as long as some of the columns.
+    operations.into_par_iter().for_each(drop);
+    batches
+}
+
+/// An operation behind what rows are sorted by, so that comparing does not reach for whole operations.
+type Keyed<'o> = (Option<i64>, RecordId, &'o Operation<'o>);
+type Partitions<'o> = HashMap<&'o Partition, Vec<Keyed<'o>>, RandomState>;
+
+fn by_partition<'o>(pages: &'o [Vec<Operation<'o>>]) -> Partitions<'o> {
+    let add = |mut partitions: Partitions<'o>, page: &'o Vec<Operation<'o>>| {
+        for operation in page {
+            let keyed = (operation.event_time, operation.record_id, operation);
+            partitions.entry(&operation.partition).or_default().push(keyed);
+        }
+        partitions
+    };
+    let unite = |mut one: Partitions<'o>, other: Partitions<'o>| {
+        other.into_iter().for_each(|(partition, keyed)| one.entry(partition).or_default().extend(keyed));
+        one
+    };
+    pages.par_iter().fold(Partitions::default, add).reduce(Partitions::default, unite)
+}
+
+fn sorted<'o>(mut keyed: Vec<Keyed<'o>>) -> Vec<&'o Operation<'o>> {
+    keyed.sort_unstable_by_key(|(time, id, _)| (*time, *id));
+    keyed.into_iter().map(|(_, _, operation)| operation).collect()
 }
 
 fn rows(
     account: &AccountId,
     ingested_at: DateTime<Utc>,
-    operations: &[Operation<'_>],
+    operations: &[&Operation<'_>],
 ) -> Result<RecordBatch, ArrowError> {
     let count = operations.len();
-    let text = |of: &dyn for<'o> Fn(&'o Operation<'_>) -> Option<&'o str>| -> ArrayRef {
-        Arc::new(operations.iter().map(of).collect::<StringArray>())
-    };
-    let same = |value: &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, count))) };
-    let list = |of: &dyn for<'o> Fn(&'o Operation<'_>) -> &'o [Cow<'o, str>]| -> ArrayRef {
-        text_list(operations.iter().map(of))
-    };
-    let timestamps = |values: TimestampMicrosecondArray| -> ArrayRef { Arc::new(values.with_timezone("UTC")) };
-
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from_iter_values(operations.iter().map(|o| o.record_id.to_string()))),
-        timestamps(operations.iter().map(|o| o.event_time).collect()),
-        same(account.as_str()),
-        same(REPORT),
-        text(&|o| o.action.as_deref()),
-        text(&|o| o.action_kind.as_deref()),
-        text(&|o| o.channel.as_deref()),
-        text(&|o| o.category_type.as_deref()),
-        text(&|o| o.operator.verbatim.as_deref()),
-        text(&|o| o.operator.id.as_deref()),
-        text(&|o| Some(o.operator.kind.as_str())),
-        text(&|o| o.operator.domain.as_deref()),
-        text(&|o| o.operation_detail.as_deref()),
-        text(&|o| Some(o.detail.status.as_str())),
-        text(&|o| o.detail.verb.as_deref()),
-        text(&|o| o.detail.object_type.as_deref()),
-        text(&|o| o.detail.object_name.as_deref()),
-        text(&|o| o.detail.target_relation),
-        text(&|o| o.detail.target_name.as_deref()),
-        text(&|o| o.detail.target_email.as_deref()),
-        change_list(operations),
-        list(&|o| &o.detail.phone_numbers),
-        list(&|o| &o.detail.emails),
-        list(&|o| &o.detail.extensions),
-        Arc::new(Int32Array::from_value(detail::PARSER_VERSION, count)),
-        text(&|o| o.source_json.as_deref()),
-        timestamps(TimestampMicrosecondArray::from_value(ingested_at.timestamp_micros(), count)),
+    let ingested_at = TimestampMicrosecondArray::from_value(ingested_at.timestamp_micros(), count);
+    let mut columns = [
+        Column::record_id(count),
+        Column::event_time(count),
+        Column::same_text(count, account.as_str()),
+        Column::same_text(count, REPORT),
+        Column::text(count, |o| o.action.as_deref()),
+        Column::text(count, |o| o.action_kind.as_deref()),
+        Column::text(count, |o| o.channel.as_deref()),
+        Column::text(count, |o| o.category_type.as_deref()),
+        Column::text(count, |o| o.operator.verbatim.as_deref()),
+        Column::text(count, |o| o.operator.id.as_deref()),
+        Column::text(count, |o| Some(o.operator.kind.as_str())),
+        Column::text(count, |o| o.operator.domain.as_deref()),
+        Column::text(count, |o| o.operation_detail.as_deref()),
+        Column::text(count, |o| Some(o.detail.status.as_str())),
+        Column::text(count, |o| o.detail.verb.as_deref()),
+        Column::text(count, |o| o.detail.object_type.as_deref()),
+        Column::text(count, |o| o.detail.object_name.as_deref()),
+        Column::text(count, |o| o.detail.target_relation),
+        Column::text(count, |o| o.detail.target_name.as_deref()),
+        Column::text(count, |o| o.detail.target_email.as_deref()),
+        Column::changes(),
+        Column::text_list(count, |o| &o.detail.phone_numbers),
+        Column::text_list(count, |o| &o.detail.emails),
+        Column::text_list(count, |o| &o.detail.extensions),
+        Column::Same(Arc::new(Int32Array::from_value(detail::PARSER_VERSION, count))),
+        Column::text(count, |o| o.source_json.as_deref()),
+        Column::Same(Arc::new(ingested_at.with_timezone("UTC"))),
     ];
+    for block in operations.chunks(BLOCK_ROWS) {
+        columns.iter_mut().for_each(|column| column.append(block));
+    }
+    let columns = columns.into_iter().map(Column::finish).collect::<Result<_, _>>()?;
     RecordBatch::try_new(file_schema(), columns)
-}
-
-fn text_list<'o>(lists: impl Iterator<Item = &'o [Cow<'o, str>]>) -> ArrayRef {
-    let mut builder = ListBuilder::new(StringBuilder::new()).with_field(Field::new("element", DataType::Utf8, true));
-    for list in lists {
-        builder.append_value(list.iter().map(Some));
-    }
-    Arc::new(builder.finish())
-}
-
-fn change_list(operations: &[Operation<'_>]) -> ArrayRef {
-    let fields = change_fields();
-    let element = Field::new("element", DataType::Struct(fields.clone()), true);
-    let mut builder = ListBuilder::new(StructBuilder::from_fields(fields, 0)).with_field(element);
-    for operation in operations {
-        for change in &operation.detail.changes {
-            let values = [Some(&*change.field), change.old_value.as_deref(), change.new_value.as_deref()];
-            for (index, value) in values.into_iter().enumerate() {
-                if let Some(column) = builder.values().field_builder::<StringBuilder>(index) {
-                    column.append_option(value);
-                }
-            }
-            builder.values().append(true);
-        }
-        builder.append(true);
-    }
-    Arc::new(builder.finish())
 }
 
 /// The JSON of the record that became row `row` of `rows` (columns by name, as in the table); `None` where the row is not
@@ -133,6 +129,8 @@ pub fn record_json(rows: &RecordBatch, row: usize) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use proptest::prelude::*;
     use serde_json::{Map, Value};
 

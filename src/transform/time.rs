@@ -39,9 +39,15 @@ pub(super) fn parse(field: &Field<'_>) -> Option<i64> {
 
 /// Whether `text` is exactly `YYYY-MM-DDTHH:MM:SSZ` and a time that [`parse`] reads. Second 60 is not canonical: it would
 /// come back as another text.
+#[cfg(any(test, feature = "internals"))]
 pub(super) fn is_canonical(text: &str) -> bool {
+    has_canonical_shape(text) && calendar(text).is_some()
+}
+
+/// Whether `text`, if [`parse`] reads it, is canonical.
+pub(super) fn has_canonical_shape(text: &str) -> bool {
     let bytes = text.as_bytes();
-    bytes.len() == 20 && bytes[10] == b'T' && bytes[17] != b'6' && bytes[19] == b'Z' && calendar(text).is_some()
+    bytes.len() == 20 && bytes[10] == b'T' && bytes[17] != b'6' && bytes[19] == b'Z'
 }
 
 /// The canonical text of a time that [`parse`] gave for one. A time outside 1970 to 9999 becomes the nearest inside.

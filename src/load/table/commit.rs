@@ -172,6 +172,6 @@ fn partition_values(partition: &Partition) -> HashMap<String, Scalar> {
     HashMap::from([
         ("year".to_owned(), Scalar::Integer(partition.year)),
         ("month".to_owned(), Scalar::Integer(partition.month)),
-        ("category".to_owned(), Scalar::String(partition.category.clone())),
+        ("category".to_owned(), Scalar::String(partition.category.to_string())),
     ])
 }

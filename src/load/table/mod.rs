@@ -172,7 +172,7 @@ fn partition(values: &HashMap<String, String>) -> Partition {
     Partition {
         year: number("year"),
         month: number("month"),
-        category: values.get("category").cloned().unwrap_or_default(),
+        category: values.get("category").cloned().unwrap_or_default().into(),
     }
 }
 

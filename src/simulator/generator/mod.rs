@@ -82,8 +82,8 @@ struct Row<'a> {
     time: &'a str,
 }
 
-/// Invents the records, in order of time.
-pub(super) fn generate(config: &GeneratorConfig) -> Result<Vec<AccountRecord>, InvalidGenerator> {
+/// Invents the records of an account, in order of time.
+pub fn generate(config: &GeneratorConfig) -> Result<Vec<AccountRecord>, InvalidGenerator> {
     let GeneratorConfig { seed, records, from, to } = *config;
     if to < from {
         return Err(InvalidGenerator { from, to });

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use memchr::{memchr, memchr3};
+
 /// The outermost enclosed parts of a text, in order.
 #[derive(Debug, Default)]
 pub(super) struct Enclosures(Vec<Range<usize>>);
@@ -13,6 +15,9 @@ impl Enclosures {
     pub(super) fn of(text: &str) -> Self {
         let bytes = text.as_bytes();
         let mut enclosed = Vec::new();
+        if memchr3(b'(', b'"', b'[', bytes).or_else(|| memchr(b'{', bytes)).is_none() {
+            return Self(enclosed);
+        }
         // Up to where an opener of each kind is known to stay open. Not trying again before keeps the cost linear.
         let mut open_until = [0_usize; 3];
         let mut at = 0;

@@ -22,7 +22,7 @@ const ARTICLES: [&str; 6] = ["a ", "an ", "the ", "new ", "zoom phone ", "zoom "
 
 /// A head as read.
 struct Reading<'t> {
-    verb: Option<&'t str>,
+    verb: Option<Cow<'t, str>>,
     object_type: Option<Cow<'static, str>>,
     parted: Parted<'t>,
     status: DetailStatus,
@@ -41,7 +41,7 @@ pub(super) fn read<'t>(
     let reading = Head { text: head, offset, enclosures, has_items }.read();
 
     detail.status = reading.status;
-    detail.verb = reading.verb.map(lower_case);
+    detail.verb = reading.verb;
     detail.object_type = reading.object_type;
     detail.object_name = Some(reading.parted.object_name).filter(|name| !name.is_empty()).map(Cow::Borrowed);
     detail.target_relation = reading.parted.relation;
@@ -81,7 +81,7 @@ impl<'t> Head<'t, '_> {
 
     fn with_verb(&self, verb: Verb, word: &'t str, rest: &'t str) -> Reading<'t> {
         if rest.is_empty() {
-            return if self.has_items { self.bare(word) } else { self.whole(DetailStatus::Unparsed) };
+            return if self.has_items { self.bare(verb.spelled(word)) } else { self.whole(DetailStatus::Unparsed) };
         }
         let (object_type, name, party) = match find_type(rest) {
             Some((object, end)) => {
@@ -93,7 +93,7 @@ impl<'t> Head<'t, '_> {
         let parted = self.part(name, Expectation { verb: Some(verb), party });
         let known = object_type.is_some() || is_contact_list(parted.object_name);
         let sure = known && !parted.doubtful && !is_sentence(parted.object_name);
-        Reading { verb: Some(word), object_type, parted, status: status(sure) }
+        Reading { verb: Some(verb.spelled(word)), object_type, parted, status: status(sure) }
     }
 
     /// As without the adverb, which no column holds.
@@ -144,16 +144,8 @@ impl<'t> Head<'t, '_> {
         Reading { verb: None, object_type: None, parted, status }
     }
 
-    fn bare(&self, verb: &'t str) -> Reading<'t> {
+    fn bare(&self, verb: Cow<'t, str>) -> Reading<'t> {
         Reading { verb: Some(verb), object_type: None, parted: Parted::default(), status: DetailStatus::Parsed }
-    }
-}
-
-/// The verb as the column holds it.
-fn lower_case(word: &str) -> Cow<'_, str> {
-    match lexicon::base_form(word) {
-        Some(base) => Cow::Borrowed(base),
-        None => Cow::Owned(word.to_lowercase()),
     }
 }
 
@@ -178,11 +170,12 @@ fn find_type(text: &str) -> Option<(ObjectType, usize)> {
 fn with_suffix(object: ObjectType, text: &str, end: usize) -> (Cow<'static, str>, usize) {
     let start = end + (text[end..].len() - text[end..].trim_start().len());
     let word = lexicon::word_at(text, start);
-    let next = lexicon::word_at(text[start + word.len()..].trim_start(), 0);
+    let ends = || {
+        let next = lexicon::word_at(text[start + word.len()..].trim_start(), 0);
+        next.is_empty() || lexicon::preposition(next).is_some()
+    };
     match lexicon::suffix(word) {
-        Some(noun) if next.is_empty() || lexicon::preposition(next).is_some() => {
-            (Cow::Owned(format!("{}_{noun}", object.slug)), start + word.len())
-        }
+        Some(noun) if ends() => (Cow::Owned(format!("{}_{noun}", object.slug)), start + word.len()),
         _ => (Cow::Borrowed(object.slug), end),
     }
 }

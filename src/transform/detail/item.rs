@@ -9,6 +9,9 @@
 
 use std::ops::Range;
 
+use memchr::memchr_iter;
+use smallvec::SmallVec;
+
 use super::enclosure::Enclosures;
 use crate::model::Change;
 use crate::transform::contact;
@@ -98,7 +101,7 @@ impl Parts {
         if let Some(first) = self.items.first() {
             self.head.end = first.range.start - 2;
             let piece = &text[first.range.clone()];
-            let stated = piece.contains(FROM) || piece.contains(SET_TO);
+            let stated = [FROM, SET_TO].iter().any(|marker| positions(piece, marker).next().is_some());
             // ` - Floor: 2` behind a single space may as well be the end of a name.
             let weak = !first.spaced && !first.email && !stated && self.head.end > 0;
             self.doubtful |= weak;
@@ -123,11 +126,19 @@ impl Item {
     }
 }
 
+/// Where `marker` stands, by its first byte: for the short texts at hand that costs less than preparing a search for all
+/// of it.
+fn positions(text: &str, marker: &str) -> impl Iterator<Item = usize> {
+    let bytes = text.as_bytes();
+    let starts = marker.as_bytes().first().map(|first| memchr_iter(*first, bytes)).into_iter().flatten();
+    starts.filter(move |at| bytes[*at..].starts_with(marker.as_bytes()))
+}
+
 /// Every hyphen with a space on both sides, or at the start with one behind.
-fn hyphens(text: &str, enclosures: &Enclosures) -> Vec<usize> {
+fn hyphens(text: &str, enclosures: &Enclosures) -> SmallVec<[usize; 8]> {
     let bytes = text.as_bytes();
     let stands_alone = |at: usize| (at == 0 || bytes[at - 1] == b' ') && bytes.get(at + 1) == Some(&b' ');
-    text.match_indices('-').map(|(at, _)| at).filter(|at| stands_alone(*at) && !enclosures.hold(*at)).collect()
+    memchr_iter(b'-', bytes).filter(|at| stands_alone(*at) && !enclosures.hold(*at)).collect()
 }
 
 fn look(text: &str, range: &Range<usize>, enclosures: &Enclosures) -> Look {
@@ -141,20 +152,20 @@ fn look(text: &str, range: &Range<usize>, enclosures: &Enclosures) -> Look {
 /// The first colon of a piece with a space or the end behind it.
 fn colon(text: &str, range: &Range<usize>, enclosures: &Enclosures) -> Option<usize> {
     let ends = |at: usize| at + 1 == text.len() || text.as_bytes()[at + 1] == b' ';
-    let mut colons = text[range.clone()].match_indices(':').map(|(at, _)| range.start + at);
+    let mut colons = memchr_iter(b':', &text.as_bytes()[range.clone()]).map(|at| range.start + at);
     colons.find(|at| ends(*at) && !enclosures.hold(*at))
 }
 
 fn says_from_without_to(tail: &str) -> bool {
-    tail.find(FROM).is_some_and(|at| {
+    positions(tail, FROM).next().is_some_and(|at| {
         let value = &tail[at + FROM.len() - 1..];
-        !value.contains(TO) && !value.ends_with(" to")
+        positions(value, TO).next().is_none() && !value.ends_with(" to")
     })
 }
 
 /// Whether a piece holds the ` to ` that the value before it lacks.
 fn continues(piece: &str) -> bool {
-    piece.starts_with("to ") || piece.contains(TO)
+    piece.starts_with("to ") || positions(piece, TO).next().is_some()
 }
 
 /// Whether an item looks less like one than the first: a plain value, under a name in lower case where that is not the
@@ -177,7 +188,7 @@ fn after_empty_value(before: &str) -> bool {
 fn change<'t>(text: &'t str, range: &Range<usize>, enclosures: &Enclosures) -> (Change<'t>, bool) {
     let item = &text[range.clone()];
     let free = |at: &usize| !enclosures.hold(range.start + at);
-    let first = |marker: &str| item.match_indices(marker).map(|(at, _)| at).find(free);
+    let first = |marker: &'static str| positions(item, marker).find(free);
     let set = first(SET_TO).filter(|at| matches!(item.as_bytes().get(at + SET_TO.len()), None | Some(b' ')));
     let from = first(FROM).filter(|at| set.is_none_or(|set| *at < set));
     let tos = from.map(|from| tos(item, from + FROM.len() - 1, free)).unwrap_or_default();
@@ -207,17 +218,9 @@ fn stated<'t>(field: &'t str, old: Option<&'t str>, new: &'t str) -> Change<'t> 
 }
 
 /// Where each ` to ` stands that can part the old value from the new one.
-fn tos(item: &str, start: usize, free: impl Fn(&usize) -> bool) -> Vec<usize> {
-    let mut tos = Vec::new();
-    let mut at = start;
-    while let Some(found) = item[at..].find(" to") {
-        let to = at + found;
-        at = to + TO.len() - 1;
-        if matches!(item.as_bytes().get(at), None | Some(b' ')) && free(&to) {
-            tos.push(to);
-        }
-    }
-    tos
+fn tos(item: &str, start: usize, free: impl Fn(&usize) -> bool) -> SmallVec<[usize; 4]> {
+    let ends = |to: &usize| matches!(item.as_bytes().get(to + " to".len()), None | Some(b' '));
+    positions(&item[start..], " to").map(|to| start + to).filter(ends).filter(free).collect()
 }
 
 /// The likeliest of several ` to `, and whether there was a choice. A value that is known to stand alone decides; else

@@ -2,6 +2,7 @@
 //!
 //! The rule: a word is added there, with its source, and never in code.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -59,7 +60,8 @@ struct Lexicon {
     verbs: Words<&'static [u8], Verb>,
     /// Every type under its normal form, and every start of one with `None`.
     objects: Words<Box<[u8]>, Option<ObjectType>>,
-    prepositions: Vec<Preposition>,
+    /// By length.
+    prepositions: Vec<Vec<Preposition>>,
     adverbs: Vec<&'static str>,
     suffixes: Words<&'static [u8], &'static str>,
 }
@@ -92,7 +94,11 @@ impl Lexicon {
                 self.verbs.insert(words.as_bytes(), Verb { word: words, prepositions: value, doubtful });
             }
             "object" => self.add_object(words, value),
-            "preposition" => self.prepositions.push(Preposition { word: words, core: value == "core" }),
+            "preposition" => {
+                let of_length = words.len().max(self.prepositions.len().saturating_sub(1)) + 1;
+                self.prepositions.resize_with(of_length, Vec::new);
+                self.prepositions[words.len()].push(Preposition { word: words, core: value == "core" });
+            }
             "adverb" => self.adverbs.push(words),
             "suffix" => {
                 self.suffixes.insert(words.as_bytes(), value);
@@ -130,13 +136,12 @@ pub(super) fn verb(word: &str) -> Option<Verb> {
     verb.map(|verb| Verb { doubtful: true, ..verb })
 }
 
-/// The verb whose base form `word` is, in any case.
-pub(super) fn base_form(word: &str) -> Option<&'static str> {
-    let verb = LEXICON.verbs.get(Phrase::lower(word.chars()).as_bytes())?;
-    verb.word.eq_ignore_ascii_case(word).then_some(verb.word)
-}
-
 impl Verb {
+    /// `word`, of which this was read, in lower case.
+    pub(super) fn spelled(self, word: &str) -> Cow<'_, str> {
+        if self.word.eq_ignore_ascii_case(word) { Cow::Borrowed(self.word) } else { Cow::Owned(word.to_lowercase()) }
+    }
+
     /// How the verb takes to `preposition`.
     pub(super) fn bond(self, preposition: &str) -> Bond {
         let mark = self.prepositions.split(' ').find_map(|entry| match entry.strip_prefix(preposition) {
@@ -174,7 +179,12 @@ pub(super) fn object_type(text: &str) -> Option<(ObjectType, usize)> {
 
 /// The preposition that `word` is, in any case.
 pub(super) fn preposition(word: &str) -> Option<Preposition> {
-    LEXICON.prepositions.iter().find(|preposition| preposition.word.eq_ignore_ascii_case(word)).copied()
+    LEXICON
+        .prepositions
+        .get(word.len())?
+        .iter()
+        .find(|preposition| preposition.word.eq_ignore_ascii_case(word))
+        .copied()
 }
 
 /// Whether `word` may come before a verb: `Batch Update ...`.
@@ -192,7 +202,12 @@ pub(super) fn suffix(word: &str) -> Option<&'static str> {
 /// The word of `text` that starts at `at`.
 pub(super) fn word_at(text: &str, at: usize) -> &str {
     let rest = text.get(at..).unwrap_or_default();
-    &rest[..rest.find(char::is_whitespace).unwrap_or(rest.len())]
+    let end = rest.bytes().position(|byte| matches!(byte, b'\t'..=b'\r' | b' ' | 0x80..));
+    match end {
+        Some(end) if rest.as_bytes()[end].is_ascii() => &rest[..end],
+        Some(_) => rest.split(char::is_whitespace).next().unwrap_or_default(),
+        None => rest,
+    }
 }
 
 /// Words in the form in which the lexicon holds them. It has room for the longest there and some more; what does not fit
@@ -223,14 +238,24 @@ impl Phrase {
 
     /// Adds a word in normal form: lower case, a space for each hyphen and underscore, parts in the singular.
     fn push_normal(&mut self, word: &str) {
-        for part in word.split(['-', '_']) {
-            if self.len > 0 {
-                self.push(b" ");
+        let mut start = self.start_part();
+        for character in word.chars() {
+            if matches!(character, '-' | '_') {
+                self.make_singular(start);
+                start = self.start_part();
+            } else {
+                self.push_lower(character);
             }
-            let start = self.len;
-            part.chars().for_each(|character| self.push_lower(character));
-            self.make_singular(start);
         }
+        self.make_singular(start);
+    }
+
+    /// Parts the words. Gives where the next one starts.
+    fn start_part(&mut self) -> usize {
+        if self.len > 0 {
+            self.push(b' ');
+        }
+        self.len
     }
 
     fn make_singular(&mut self, start: usize) {
@@ -250,16 +275,18 @@ impl Phrase {
 
     fn push_lower(&mut self, character: char) {
         if character.is_ascii() {
-            self.push(&[character.to_ascii_lowercase() as u8]);
+            self.push(character.to_ascii_lowercase() as u8);
         } else {
-            character.to_lowercase().for_each(|lower| self.push(lower.encode_utf8(&mut [0; 4]).as_bytes()));
+            let lower = character.to_lowercase().flat_map(|lower| lower.to_string().into_bytes());
+            lower.for_each(|byte| self.push(byte));
         }
     }
 
-    fn push(&mut self, bytes: &[u8]) {
-        let room = bytes.len().min(Self::MAX_BYTES - self.len);
-        self.bytes[self.len..self.len + room].copy_from_slice(&bytes[..room]);
-        self.len += room;
+    fn push(&mut self, byte: u8) {
+        if let Some(free) = self.bytes.get_mut(self.len) {
+            *free = byte;
+            self.len += 1;
+        }
     }
 }
 

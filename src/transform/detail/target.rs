@@ -2,6 +2,10 @@
 //!
 //! The rule: names hold prepositions too (`Welcome from HR`), so a split that is not certain says so.
 
+use std::cell::LazyCell;
+
+use memchr::memchr_iter;
+
 use super::enclosure::Enclosures;
 use super::lexicon::{self, Bond, Preposition, Verb};
 use crate::transform::contact;
@@ -57,11 +61,11 @@ impl Expectation {
 /// Parts `text`, which starts at `offset` of what `enclosures` were read from.
 pub(super) fn part<'t>(text: &'t str, offset: usize, enclosures: &Enclosures, expected: Expectation) -> Parted<'t> {
     let splits = splits(text, offset, enclosures);
-    let addressed = party(text).0.email.is_some();
+    let addressed = || party(text).0.email.is_some();
     let (split, doubtful) = match splits.as_slice() {
         [] => (None, false),
-        [only] => judge(only, expected, addressed),
-        several => (likeliest(several, expected, addressed), true),
+        [only] => judge(only, expected, addressed()),
+        several => (likeliest(several, expected, addressed()), true),
     };
     let Some(split) = split else { return Parted { object_name: text.trim(), doubtful, ..Parted::default() } };
 
@@ -77,7 +81,7 @@ pub(super) fn part<'t>(text: &'t str, offset: usize, enclosures: &Enclosures, ex
 
 /// Every place where a preposition may part `text`.
 fn splits(text: &str, offset: usize, enclosures: &Enclosures) -> Vec<Split> {
-    let known_end = contact::leading_contacts(text);
+    let known_end = LazyCell::new(|| contact::leading_contacts(text));
     let mut splits: Vec<Split> = Vec::new();
     let mut floor = 0;
     for (at, word) in words(text) {
@@ -86,7 +90,7 @@ fn splits(text: &str, offset: usize, enclosures: &Enclosures) -> Vec<Split> {
             continue;
         }
         let before = text[floor..at].trim_end();
-        let whole = floor + before.len() == known_end || (before.ends_with(')') && ends_with_address(before));
+        let whole = floor + before.len() == *known_end || (before.ends_with(')') && ends_with_address(before));
         let after = text[at + word.len()..].trim_start();
         let split = Split {
             preposition,
@@ -105,11 +109,10 @@ fn splits(text: &str, offset: usize, enclosures: &Enclosures) -> Vec<Split> {
 
 /// The words of `text` between spaces, with where each starts.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut at = 0;
-    text.split(' ').map(move |word| {
-        let start = at;
-        at += word.len() + 1;
-        (start, word)
+    let ends = memchr_iter(b' ', text.as_bytes()).chain([text.len()]);
+    ends.scan(0, |next, end| {
+        let start = std::mem::replace(next, end + 1);
+        Some((start, &text[start..end]))
     })
 }
 

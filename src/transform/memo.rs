@@ -1,0 +1,79 @@
+//! What texts say that come again and again: an account has few operators, actions and categories.
+//!
+//! The rule: what is remembered is what reading the text again would give, and never grows with the number of records.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use super::{action, category, operator};
+use crate::model::{Field, Operator};
+
+/// How many texts of a kind are remembered at once.
+const MOST_TEXTS: usize = 4096;
+
+type Texts<'p, T> = HashMap<&'p str, T, RandomState>;
+
+type KindAndChannel = (Option<Cow<'static, str>>, Option<Cow<'static, str>>);
+
+/// What has been read of texts that live for `'p`.
+#[derive(Default)]
+pub(super) struct Memo<'p> {
+    actions: Texts<'p, KindAndChannel>,
+    categories: Texts<'p, (Cow<'static, str>, bool)>,
+    operators: Texts<'p, Operator<'p>>,
+}
+
+impl<'p> Memo<'p> {
+    /// As [`action::parse`].
+    pub(super) fn action(&mut self, field: &Field<'p>) -> KindAndChannel {
+        recall(&mut self.actions, field, action::parse)
+    }
+
+    /// As [`category::slug`].
+    pub(super) fn category(&mut self, field: &Field<'p>) -> (Cow<'static, str>, bool) {
+        recall(&mut self.categories, field, category::slug)
+    }
+
+    /// As [`operator::parse`].
+    pub(super) fn operator(&mut self, field: &Field<'p>) -> Operator<'p> {
+        recall(&mut self.operators, field, operator::parse)
+    }
+}
+
+fn recall<'p, T: Clone>(known: &mut Texts<'p, T>, field: &Field<'p>, read: impl Fn(&Field<'p>) -> T) -> T {
+    let Field::Text(Cow::Borrowed(text)) = field else { return read(field) };
+    if let Some(value) = known.get(text) {
+        return value.clone();
+    }
+    if known.len() >= MOST_TEXTS {
+        known.clear();
+    }
+    known.entry(text).or_insert(read(field)).clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_texts_than_are_remembered_read_the_same() {
+        let texts: Vec<String> = (0..2 * MOST_TEXTS).map(|number| format!("User{number}@Example.com")).collect();
+        let mut memo = Memo::default();
+        for text in texts.iter().chain(&texts[..3]) {
+            let field = Field::Text(Cow::Borrowed(text));
+            assert_eq!(memo.operator(&field), operator::parse(&field));
+        }
+        assert!(memo.operators.len() <= MOST_TEXTS);
+    }
+
+    #[test]
+    fn what_is_no_text_of_the_page_is_read_each_time() {
+        let mut memo = Memo::default();
+        for field in [Field::Null, Field::Text(Cow::Owned("ADD".to_owned()))] {
+            assert_eq!(memo.action(&field), action::parse(&field));
+        }
+        assert!(memo.actions.is_empty());
+    }
+}
