@@ -40,6 +40,16 @@ impl<'t> Contacts<'t> {
         Self { text, emails, phones }
     }
 
+    /// Where email addresses stand, in order.
+    pub(super) fn email_spans(&self) -> &[Range<usize>] {
+        &self.emails
+    }
+
+    /// Where phone numbers stand, in order.
+    pub(super) fn phone_spans(&self) -> &[Range<usize>] {
+        &self.phones
+    }
+
     /// Every number written with a `+`, as `+` and digits, in order, once each.
     ///
     /// A masked number keeps the digits that show: `+1 415 *** 2671` is `+14152671`.
@@ -89,6 +99,11 @@ fn compact(number: &str) -> Cow<'_, str> {
 pub(super) fn is_email(text: &str) -> bool {
     let may_be = memchr(b' ', text.as_bytes()).is_none() && memchr(b'@', text.as_bytes()).is_some();
     may_be && matches!(email_spans(text).as_slice(), [all] if all.len() == text.len())
+}
+
+/// Whether an email address stands anywhere in `text`.
+pub(super) fn holds_email(text: &str) -> bool {
+    text.contains('@') && !email_spans(text).is_empty()
 }
 
 /// How many bytes at the start of `text` are phone numbers, email addresses and extensions, one or a list of them.
@@ -196,7 +211,8 @@ fn phone_spans(text: &str, emails: &[Range<usize>]) -> Spans {
     let mut spans = Spans::new();
     for plus in memchr_iter(b'+', text.as_bytes()) {
         let previous_end = spans.last().map_or(0, |span| span.end);
-        if plus < previous_end || within(emails, plus) {
+        // `\+` is the sign itself, in a pattern.
+        if plus < previous_end || text[..plus].ends_with('\\') || within(emails, plus) {
             continue;
         }
         let Some(number) = number_at(text, plus) else { continue };
@@ -257,7 +273,7 @@ fn belongs(number: &Number, first_digits: usize, lead: u8, separator: &Separator
             return false;
         }
         let unit = after.starts_with(|c: char| c.is_ascii_alphabetic()) && suffix_digits(after).is_none();
-        if unit || after.starts_with(['/', '%', '@', '_']) || is_offset(after) {
+        if unit || starts_slashed_date(group, after) || after.starts_with(['%', '@', '_']) || is_offset(after) {
             return false;
         }
     }
@@ -316,6 +332,13 @@ fn group(text: &str) -> Option<Group> {
         group.len = at + c.len_utf8();
     }
     (group.len > 0).then_some(group)
+}
+
+/// Whether a group and what is behind it start a date: `31/01/...`, `2024/01/...`, and not `0100/0101`.
+fn starts_slashed_date(group: &Group, after: &str) -> bool {
+    let Some(rest) = after.strip_prefix('/') else { return false };
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    group.len <= 2 || (group.len == 4 && (1..=2).contains(&digits))
 }
 
 /// Whether the number before `after` was the hours of a clock or an offset: `+05:30`.
@@ -399,7 +422,7 @@ fn announcement(text: &str, start: usize) -> Option<(usize, bool)> {
 
 /// The gap to the next number of a list, or of a change from one number to another.
 fn listed(text: &str, many: bool) -> Option<usize> {
-    let gap = [", ", ",", " and ", " & ", " to "].iter().find(|gap| text.starts_with(**gap))?;
+    let gap = [", ", ",", "; ", ";", " and ", " & ", " to "].iter().find(|gap| text.starts_with(**gap))?;
     (many && extension_digits(&text[gap.len()..]).is_some()).then_some(gap.len())
 }
 
@@ -477,6 +500,9 @@ mod tests {
             ("+44 20 7946 0958 31.01.2024", &["+442079460958"]),
             ("+1 415 555 0100 01/02/2024 10:30", &["+14155550100"]),
             ("+14155550100 14155550101", &["+14155550100"]),
+            ("+1 415 555 0100/0101", &["+14155550100"]),
+            ("+44 20 7946 0958 2024/1/31", &["+442079460958"]),
+            (r"^\+49(1[5-7])", &[]),
             ("+120000123 3 devices", &["+120000123"]),
             ("+44 20 7946 0958 (12 users)", &["+442079460958"]),
             ("+14155550100, again +1 415 555 0100", &["+14155550100"]),
@@ -530,6 +556,7 @@ mod tests {
             ("Extension Number: from 801 to 802", &["801", "802"]),
             ("Extension: set to 0801", &["0801"]),
             ("Extensions 801, 802 and 803", &["801", "802", "803"]),
+            ("Extensions: 801;802; 803", &["801", "802", "803"]),
             ("Extension 801, 2 devices", &["801"]),
             ("+1 415 555 0100 x801", &["801"]),
             ("+14155550100ext. 801", &["801"]),

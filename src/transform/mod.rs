@@ -30,7 +30,7 @@ use std::borrow::Cow;
 use chrono::{DateTime, Datelike};
 use rayon::prelude::*;
 
-pub use self::detail::PARSER_VERSION;
+pub use self::detail::{PARSER_VERSION, parse as read_detail, shape as detail_shape};
 use self::identity::Identities;
 use self::memo::Memo;
 pub use self::rows::{batches, record_json};
@@ -94,7 +94,8 @@ fn operation<'p>(record: Record<'p>, record_id: RecordId, memo: &mut Memo<'p>) -
     let reproducible = event_time.is_some() && reproducible(&record);
     let source_json = (!reproducible).then_some(Cow::Borrowed(record.source));
     let operator = memo.operator(&record.operator);
-    let detail = read_detail(&record.operation_detail);
+    let unlisted = if category_known { None } else { record.category_type.as_str() };
+    let detail = detail(&record.operation_detail, unlisted);
 
     Operation {
         record_id,
@@ -113,10 +114,12 @@ fn operation<'p>(record: Record<'p>, record_id: RecordId, memo: &mut Memo<'p>) -
 }
 
 /// What the detail says, borrowed where the text is.
-fn read_detail<'p>(field: &Field<'p>) -> Detail<'p> {
+fn detail<'p>(field: &Field<'p>, unlisted_category: Option<&str>) -> Detail<'p> {
     match field {
-        Field::Text(Cow::Borrowed(text)) => detail::parse(text),
-        Field::Text(Cow::Owned(text)) | Field::Broken { text, .. } => detail::parse(text).into_owned(),
+        Field::Text(Cow::Borrowed(text)) => detail::parse_within(text, unlisted_category),
+        Field::Text(Cow::Owned(text)) | Field::Broken { text, .. } => {
+            detail::parse_within(text, unlisted_category).into_owned()
+        }
         Field::Missing | Field::Null | Field::Other(_) => Detail::default(),
     }
 }

@@ -48,6 +48,10 @@ impl Enclosures {
         Self(enclosed)
     }
 
+    pub(super) fn parts(&self) -> &[Range<usize>] {
+        &self.0
+    }
+
     /// Whether `at` lies in an enclosed part.
     pub(super) fn hold(&self, at: usize) -> bool {
         let next = self.0.partition_point(|part| part.end <= at);

@@ -28,36 +28,43 @@ struct Reading<'t> {
     status: DetailStatus,
 }
 
-/// Reads the head at `range` of `text` into `detail`.
-pub(super) fn read<'t>(
-    text: &'t str,
-    range: Range<usize>,
-    enclosures: &Enclosures,
-    has_items: bool,
-    detail: &mut Detail<'t>,
-) {
-    let head = text[range.clone()].trim();
-    let offset = range.start + (text[range.clone()].len() - text[range].trim_start().len());
-    let reading = Head { text: head, offset, enclosures, has_items }.read();
-
-    detail.status = reading.status;
-    detail.verb = reading.verb;
-    detail.object_type = reading.object_type;
-    detail.object_name = Some(reading.parted.object_name).filter(|name| !name.is_empty()).map(Cow::Borrowed);
-    detail.target_relation = reading.parted.relation;
-    detail.target_name = reading.parted.target.name.map(Cow::Borrowed);
-    detail.target_email = reading.parted.target.email.map(contact::email_key);
-}
-
-struct Head<'t, 'e> {
+/// A head before it is read.
+pub(super) struct Head<'t, 'e> {
     text: &'t str,
     /// Where it starts in what `enclosures` were read from.
     offset: usize,
     enclosures: &'e Enclosures,
+    /// The name of a type that the lexicon may lack.
+    category: Option<&'e str>,
     has_items: bool,
 }
 
-impl<'t> Head<'t, '_> {
+impl<'t, 'e> Head<'t, 'e> {
+    /// The head at `range` of `text`.
+    pub(super) fn new(
+        text: &'t str,
+        range: Range<usize>,
+        enclosures: &'e Enclosures,
+        category: Option<&'e str>,
+        has_items: bool,
+    ) -> Self {
+        let head = &text[range.clone()];
+        let offset = range.start + (head.len() - head.trim_start().len());
+        Self { text: head.trim(), offset, enclosures, category, has_items }
+    }
+
+    /// Reads it into the columns that are about it.
+    pub(super) fn read_into(&self, detail: &mut Detail<'t>) {
+        let reading = self.read();
+        detail.status = reading.status;
+        detail.verb = reading.verb;
+        detail.object_type = reading.object_type;
+        detail.object_name = Some(reading.parted.object_name).filter(|name| !name.is_empty()).map(Cow::Borrowed);
+        detail.target_relation = reading.parted.relation;
+        detail.target_name = reading.parted.target.name.map(Cow::Borrowed);
+        detail.target_email = reading.parted.target.email.map(contact::email_key);
+    }
+
     fn read(&self) -> Reading<'t> {
         let word = lexicon::word_at(self.text, 0);
         let rest = self.text[word.len()..].trim_start();
@@ -83,17 +90,25 @@ impl<'t> Head<'t, '_> {
         if rest.is_empty() {
             return if self.has_items { self.bare(verb.spelled(word)) } else { self.whole(DetailStatus::Unparsed) };
         }
-        let (object_type, name, party) = match find_type(rest) {
-            Some((object, end)) => {
-                let (slug, end) = with_suffix(object, rest, end);
-                (Some(slug), after_type(&rest[end..]), object.party)
-            }
-            None => (None, rest, false),
-        };
+        let (object_type, end, party) = self.object_type(rest);
+        let (kind, name) = (&rest[..end], after_type(&rest[end..]));
         let parted = self.part(name, Expectation { verb: Some(verb), party });
-        let known = object_type.is_some() || is_contact_list(parted.object_name);
-        let sure = known && !parted.doubtful && !is_sentence(parted.object_name);
+        let known = object_type.is_some() || is_contact(parted.object_name);
+        let sure = known && !parted.doubtful && !is_sentence(kind, parted.object_name);
         Reading { verb: Some(verb.spelled(word)), object_type, parted, status: status(sure) }
+    }
+
+    /// The slug of the longest type at the start of `text`, where it ends, and whether it is a person, a number or a device.
+    fn object_type(&self, text: &str) -> (Option<Cow<'static, str>>, usize, bool) {
+        let known = find_type(text).map(|(object, end)| (with_suffix(object, text, end), object.party));
+        let category = self.category.and_then(|name| lexicon::category(name, text));
+        match (known, category) {
+            (known, Some((slug, end))) if known.as_ref().is_none_or(|((_, known_end), _)| *known_end < end) => {
+                (Some(Cow::Owned(slug)), end, false)
+            }
+            (Some(((slug, end), party)), _) => (Some(slug), end, party),
+            (None, _) => (None, 0, false),
+        }
     }
 
     /// As without the adverb, which no column holds.
@@ -124,12 +139,13 @@ impl<'t> Head<'t, '_> {
         // `Call Queue Sales` may be a section's title, or a queue whose verb is left out.
         let named = object.is_some_and(|(object, end)| {
             let rest = &self.text[with_suffix(object, self.text, end).1..];
-            rest.trim_start().starts_with(|c: char| !c.is_lowercase())
+            rest.trim_start().starts_with(|c: char| !c.is_lowercase() && c != '&')
         });
         let word = lexicon::word_at(self.text, 0);
         let general = find_type(self.text[word.len()..].trim_start()).is_some_and(|(object, _)| object.general);
         let noun_or_verb = lexicon::verb(word).is_some() && object.is_none() && !general;
-        self.whole(status(!named && !noun_or_verb))
+        let titled = self.text.rsplit(' ').next().is_some_and(lexicon::ends_title);
+        self.whole(status(titled || (!named && !noun_or_verb)))
     }
 
     fn part(&self, text: &'t str, expected: Expectation) -> Parted<'t> {
@@ -186,12 +202,21 @@ fn after_type(text: &str) -> &str {
     text.strip_prefix("- ").map_or(text, str::trim)
 }
 
+/// Whether a name needs no type to say what it is: numbers and addresses, or a person with their address.
+fn is_contact(name: &str) -> bool {
+    is_contact_list(name) || (name.ends_with(')') && target::ends_with_address(name))
+}
+
 /// Whether a name is numbers and addresses and nothing else.
 fn is_contact_list(name: &str) -> bool {
     !name.is_empty() && contact::leading_contacts(name) == name.len()
 }
 
-/// Whether a name reads as a part of a sentence, so that the type before it may be one too: `user interface language`.
-fn is_sentence(name: &str) -> bool {
-    name.starts_with(char::is_lowercase) && name.contains(' ') && !name.contains(['@', '+'])
+/// Whether a name reads on from its type as a sentence does, so that the type may end elsewhere: `user interface language`.
+fn is_sentence(kind: &str, name: &str) -> bool {
+    let last_word = kind.rsplit(' ').next().unwrap_or_default();
+    last_word.starts_with(char::is_lowercase)
+        && name.starts_with(char::is_lowercase)
+        && name.contains(' ')
+        && !name.contains(['@', '+'])
 }

@@ -47,6 +47,17 @@ enum Look {
     Other,
 }
 
+/// What the value of the last item leaves open for the text behind it.
+#[derive(Default)]
+struct Value {
+    /// It says `from` and no `to` yet: the rest of it must follow.
+    unfinished: bool,
+    /// It stands alone, so that text behind it is hardly part of it.
+    whole: bool,
+    /// Where such text is, which may be the start of a field with a hyphen in its name.
+    field_behind: Option<usize>,
+}
+
 /// The texts that part a field from its values, the longer first.
 const FROM: &str = ": from ";
 const SET_TO: &str = ": set to";
@@ -56,8 +67,7 @@ impl Parts {
     pub(super) fn of(text: &str, enclosures: &Enclosures) -> Self {
         let hyphens = hyphens(text, enclosures);
         let mut parts = Self { head: 0..text.len(), items: Vec::new(), doubtful: false };
-        // Whether the last item says `from` and no `to` yet: the rest of its value must follow.
-        let mut unfinished = false;
+        let mut last = Value::default();
         for (i, &hyphen) in hyphens.iter().enumerate() {
             let end = hyphens.get(i + 1).map_or(text.len(), |next| next - 1);
             let range = hyphen + 2..end.max(hyphen + 2).min(text.len());
@@ -65,17 +75,21 @@ impl Parts {
             let spaced = text[..hyphen].ends_with("  ");
             let in_field = parts.items.last().is_some_and(|item| !item.email);
             match look(text, &range, enclosures) {
-                Look::Field(colon) if unfinished && continues(&text[range.start..colon]) => {
-                    (unfinished, parts.doubtful) = (false, true);
+                Look::Field(colon) if last.unfinished && holds_the_rest(text, &range, colon) => {
+                    (last.unfinished, parts.doubtful) = (false, true);
                 }
                 Look::Field(colon) => {
-                    unfinished = says_from_without_to(&text[colon..range.end]);
                     parts.doubtful |= in_field && weaker(text, &parts.items[0], &range, colon);
-                    parts.items.push(Item { range, email: false, spaced });
+                    let start = last.field_behind.unwrap_or(range.start);
+                    parts.items.push(Item { range: start..range.end, email: false, spaced });
+                    last = Value::of(&text[colon..range.end]);
                 }
                 Look::Email if !in_field => parts.items.push(Item { range, email: true, spaced }),
                 other => {
-                    unfinished &= !continues(piece);
+                    if std::mem::take(&mut last.whole) {
+                        (last.field_behind, parts.doubtful) = (Some(range.start), true);
+                    }
+                    last.unfinished &= !continues(piece);
                     parts.doubtful |= (spaced && !after_empty_value(&text[..hyphen])) || other == Look::Email;
                     if !in_field {
                         // Text that is no item behind addresses: they belong to the head, like it.
@@ -103,7 +117,8 @@ impl Parts {
             let piece = &text[first.range.clone()];
             let stated = [FROM, SET_TO].iter().any(|marker| positions(piece, marker).next().is_some());
             // ` - Floor: 2` behind a single space may as well be the end of a name.
-            let weak = !first.spaced && !first.email && !stated && self.head.end > 0;
+            let closed = ends_in_email(&text[..self.head.end]);
+            let weak = !first.spaced && !first.email && !stated && !closed && self.head.end > 0;
             self.doubtful |= weak;
         }
         for i in 0..self.items.len() {
@@ -111,6 +126,14 @@ impl Parts {
             self.items[i].range.end = end.max(self.items[i].range.start);
         }
         self
+    }
+}
+
+impl Value {
+    /// Of an item from its colon on.
+    fn of(tail: &str) -> Self {
+        let whole = tail.trim_end().rsplit_once(TO).is_some_and(|(_, value)| !value.is_empty() && is_scalar(value));
+        Self { unfinished: says_from_without_to(tail), whole, field_behind: None }
     }
 }
 
@@ -143,10 +166,17 @@ fn hyphens(text: &str, enclosures: &Enclosures) -> SmallVec<[usize; 8]> {
 
 fn look(text: &str, range: &Range<usize>, enclosures: &Enclosures) -> Look {
     match colon(text, range, enclosures) {
-        Some(colon) if text[range.start..colon].contains(char::is_alphanumeric) => Look::Field(colon),
+        Some(colon) if names_a_field(&text[range.start..colon]) => Look::Field(colon),
         _ if contact::is_email(text[range.clone()].trim()) => Look::Email,
         _ => Look::Other,
     }
+}
+
+/// Whether what comes before a colon may be a field: no signs alone, and no end of a range of hours (`- 17:00; Sat: ...`).
+fn names_a_field(name: &str) -> bool {
+    let hours = name.trim_start().bytes().take_while(u8::is_ascii_digit).count();
+    let clock = hours > 0 && name.trim_start()[hours..].starts_with(':');
+    !clock && name.contains(char::is_alphanumeric)
 }
 
 /// The first colon of a piece with a space or the end behind it.
@@ -161,6 +191,18 @@ fn says_from_without_to(tail: &str) -> bool {
         let value = &tail[at + FROM.len() - 1..];
         positions(value, TO).next().is_none() && !value.ends_with(" to")
     })
+}
+
+/// Whether a piece that looks like an item, its colon at `colon`, is the rest of the value before it, which lacks a ` to `.
+fn holds_the_rest(text: &str, piece: &Range<usize>, colon: usize) -> bool {
+    let value = &text[colon..piece.end];
+    let plain = !value.starts_with(FROM) && !value.starts_with(SET_TO);
+    continues(&text[piece.start..colon]) || (plain && value.contains(TO))
+}
+
+/// Whether a head ends in an email address, which nothing can be part of the name behind.
+fn ends_in_email(head: &str) -> bool {
+    head.split_whitespace().next_back().is_some_and(contact::is_email)
 }
 
 /// Whether a piece holds the ` to ` that the value before it lacks.

@@ -60,10 +60,13 @@ struct Lexicon {
     verbs: Words<&'static [u8], Verb>,
     /// Every type under its normal form, and every start of one with `None`.
     objects: Words<Box<[u8]>, Option<ObjectType>>,
+    /// The single words of the types.
+    object_words: Words<Box<[u8]>, ()>,
     /// By length.
     prepositions: Vec<Vec<Preposition>>,
     adverbs: Vec<&'static str>,
     suffixes: Words<&'static [u8], &'static str>,
+    titles: Words<&'static [u8], ()>,
 }
 
 /// Found by every word of every head: so by a fast hash, whose seed no secret depends on.
@@ -74,9 +77,11 @@ impl Lexicon {
         let mut lexicon = Self {
             verbs: Words::default(),
             objects: Words::default(),
+            object_words: Words::default(),
             prepositions: Vec::new(),
             adverbs: Vec::new(),
             suffixes: Words::default(),
+            titles: Words::default(),
         };
         for line in table.lines().filter(|line| !line.starts_with('#')) {
             let mut columns = line.split('\t');
@@ -103,6 +108,9 @@ impl Lexicon {
             "suffix" => {
                 self.suffixes.insert(words.as_bytes(), value);
             }
+            "title" => {
+                self.titles.insert(words.as_bytes(), ());
+            }
             _ => {}
         }
     }
@@ -112,6 +120,9 @@ impl Lexicon {
         let object = ObjectType { slug, party: value.ends_with('!'), general: value.ends_with('~') };
         let mut phrase = Phrase::default();
         for word in words.split(' ') {
+            let mut alone = Phrase::default();
+            alone.push_normal(word);
+            self.object_words.insert(alone.as_bytes().into(), ());
             phrase.push_normal(word);
             self.objects.entry(phrase.as_bytes().into()).or_default();
         }
@@ -177,6 +188,30 @@ pub(super) fn object_type(text: &str) -> Option<(ObjectType, usize)> {
     }
 }
 
+/// The slug of `name`, a category that the lexicon may lack, and how many bytes it takes at the start of `text`, in any
+/// number, case and punctuation; `None` where the text does not start with it.
+pub(super) fn category(name: &str, text: &str) -> Option<(String, usize)> {
+    let mut wanted = Phrase::default();
+    name.split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .for_each(|word| wanted.push_normal(word));
+    let mut phrase = Phrase::default();
+    let mut at = 0;
+    while phrase.len < wanted.len {
+        let word = word_at(text, at);
+        if word.is_empty() {
+            return None;
+        }
+        if word.contains(char::is_alphanumeric) {
+            phrase.push_normal(word.strip_suffix(':').unwrap_or(word));
+        }
+        at += word.len() + 1;
+    }
+    let whole = (1..Phrase::MAX_BYTES).contains(&wanted.len) && wanted.as_bytes() == phrase.as_bytes();
+    let slug = str::from_utf8(wanted.as_bytes()).ok()?;
+    whole.then(|| (slug.replace(' ', "_"), at - 1))
+}
+
 /// The preposition that `word` is, in any case.
 pub(super) fn preposition(word: &str) -> Option<Preposition> {
     LEXICON
@@ -197,6 +232,30 @@ pub(super) fn suffix(word: &str) -> Option<&'static str> {
     let mut normal = Phrase::default();
     normal.push_normal(word);
     LEXICON.suffixes.get(normal.as_bytes()).copied()
+}
+
+/// Whether `word` ends the title of a settings section: `Recording Management`.
+pub(super) fn ends_title(word: &str) -> bool {
+    let mut normal = Phrase::default();
+    normal.push_normal(word);
+    LEXICON.titles.contains_key(normal.as_bytes())
+}
+
+/// Whether `word`, or each of its parts between hyphens, is a word of the lexicon.
+pub(super) fn holds(word: &str) -> bool {
+    word.is_ascii() && (verb(word).is_some() || word.split(['-', '_']).all(holds_part))
+}
+
+fn holds_part(word: &str) -> bool {
+    let mut normal = Phrase::default();
+    normal.push_normal(word);
+    let normal = normal.as_bytes();
+    LEXICON.object_words.contains_key(normal)
+        || LEXICON.suffixes.contains_key(normal)
+        || LEXICON.titles.contains_key(normal)
+        || verb(word).is_some()
+        || preposition(word).is_some()
+        || is_adverb(word)
 }
 
 /// The word of `text` that starts at `at`.
@@ -306,7 +365,7 @@ mod tests {
         for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
             let columns: Vec<_> = line.split('\t').collect();
             let [kind, words, value, source] = columns[..] else { panic!("{line:?}") };
-            assert!(["verb", "object", "preposition", "adverb", "suffix"].contains(&kind), "{line}");
+            assert!(["verb", "object", "preposition", "adverb", "suffix", "title"].contains(&kind), "{line}");
             assert!(["record", "category", "console", "detail", "english"].contains(&source), "{line}");
             assert!(!words.is_empty() && (kind == "verb" || !value.is_empty()), "{line}");
             assert!(seen.insert((kind, words)), "{line}");

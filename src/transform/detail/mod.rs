@@ -4,6 +4,7 @@
 //! text --enclosure, item--> head + items --head, target--> verb, object, second party
 //!                                        --item----------> changes
 //! text --contact--> phone numbers, emails, extensions
+//! text --shape--> what it is made of, to report one that cannot be read
 //! ```
 //!
 //! The rule: a text never fails, it is `unparsed`; where two readings exist the status says so; and whatever changes a
@@ -13,6 +14,7 @@ mod enclosure;
 mod head;
 mod item;
 mod lexicon;
+mod shape;
 mod target;
 
 #[cfg(test)]
@@ -21,15 +23,22 @@ mod tests;
 use std::borrow::Cow;
 
 use self::enclosure::Enclosures;
+use self::head::Head;
 use self::item::Parts;
+pub use self::shape::shape;
 use crate::model::{Detail, DetailStatus};
 use crate::transform::contact::Contacts;
 
 /// Which grammar and lexicon the columns were read with.
-pub const PARSER_VERSION: i32 = 1;
+pub const PARSER_VERSION: i32 = 2;
 
 /// Reads a detail. The time it takes grows linearly with the text.
-pub(super) fn parse(text: &str) -> Detail<'_> {
+pub fn parse(text: &str) -> Detail<'_> {
+    parse_within(text, None)
+}
+
+/// Reads a detail of a category that the lexicon may lack: what the upstream calls by that name is a type too.
+pub(super) fn parse_within<'t>(text: &'t str, category: Option<&str>) -> Detail<'t> {
     let contacts = Contacts::of(text);
     let mut detail = Detail {
         phone_numbers: contacts.phone_numbers(),
@@ -39,7 +48,8 @@ pub(super) fn parse(text: &str) -> Detail<'_> {
     };
     let enclosures = Enclosures::of(text);
     let mut parts = Parts::of(text, &enclosures);
-    head::read(text, parts.head.clone(), &enclosures, !parts.items.is_empty(), &mut detail);
+    let head = Head::new(text, parts.head.clone(), &enclosures, category, !parts.items.is_empty());
+    head.read_into(&mut detail);
 
     let mut doubtful = parts.doubtful;
     if detail.object_type.is_some() && detail.object_name.is_none() && detail.target_relation.is_none() {

@@ -49,8 +49,8 @@ pub(super) struct Expectation {
 }
 
 impl Expectation {
-    fn bond(self, split: &Split) -> Bond {
-        match self.verb.map_or(Bond::None, |verb| verb.bond(split.preposition.word)) {
+    fn bond(self, preposition: Preposition) -> Bond {
+        match self.verb.map_or(Bond::None, |verb| verb.bond(preposition.word)) {
             Bond::TakesForParty if self.party => Bond::Takes,
             Bond::TakesForParty => Bond::None,
             bond => bond,
@@ -60,7 +60,7 @@ impl Expectation {
 
 /// Parts `text`, which starts at `offset` of what `enclosures` were read from.
 pub(super) fn part<'t>(text: &'t str, offset: usize, enclosures: &Enclosures, expected: Expectation) -> Parted<'t> {
-    let splits = splits(text, offset, enclosures);
+    let splits = splits(text, offset, enclosures, expected);
     let addressed = || party(text).0.email.is_some();
     let (split, doubtful) = match splits.as_slice() {
         [] => (None, false),
@@ -80,7 +80,7 @@ pub(super) fn part<'t>(text: &'t str, offset: usize, enclosures: &Enclosures, ex
 }
 
 /// Every place where a preposition may part `text`.
-fn splits(text: &str, offset: usize, enclosures: &Enclosures) -> Vec<Split> {
+fn splits(text: &str, offset: usize, enclosures: &Enclosures, expected: Expectation) -> Vec<Split> {
     let known_end = LazyCell::new(|| contact::leading_contacts(text));
     let mut splits: Vec<Split> = Vec::new();
     let mut floor = 0;
@@ -100,7 +100,10 @@ fn splits(text: &str, offset: usize, enclosures: &Enclosures) -> Vec<Split> {
             contact: is_contact(lexicon::word_at(after, 0)),
         };
         floor = at;
-        if preposition.core || (split.closed && at > 0) || split.typed || split.contact {
+        let bonded = expected.bond(preposition) != Bond::None;
+        // `Update Extension of Sam(sam@x.com)`: no name, though names start with such words.
+        let nameless = at == 0 && party(after).0.email.is_some();
+        if preposition.core || bonded || nameless || (split.closed && at > 0) || split.typed || split.contact {
             splits.push(split);
         }
     }
@@ -118,7 +121,7 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 /// Whether the only split holds, and whether that is doubtful.
 fn judge(split: &Split, expected: Expectation, addressed: bool) -> (Option<&Split>, bool) {
-    let bond = expected.bond(split);
+    let bond = expected.bond(split.preposition);
     if split.closed || split.contact || addressed || bond == Bond::Demands {
         return (Some(split), false);
     }
@@ -130,7 +133,7 @@ fn judge(split: &Split, expected: Expectation, addressed: bool) -> (Option<&Spli
 }
 
 fn likeliest(splits: &[Split], expected: Expectation, addressed: bool) -> Option<&Split> {
-    let bonded = |split: &&Split| matches!(expected.bond(split), Bond::Demands | Bond::Takes);
+    let bonded = |split: &&Split| matches!(expected.bond(split.preposition), Bond::Demands | Bond::Takes);
     let first = splits.first().filter(|first| first.closed);
     // `Move ... from here to there`: the pair is kept whole, as the second party.
     let pair = splits.iter().all(|split| bonded(&split)).then(|| splits.first()).flatten();
@@ -156,7 +159,8 @@ fn is_host(word: &str) -> bool {
         && last.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
-fn ends_with_address(text: &str) -> bool {
+/// Whether the last bracket of a `text` that ends with one holds an address.
+pub(super) fn ends_with_address(text: &str) -> bool {
     text.rfind('(').is_some_and(|open| contact::is_email(text[open + 1..text.len() - 1].trim()))
 }
 
@@ -169,16 +173,32 @@ fn party(text: &str) -> (Party<'_>, bool) {
     if let Some((open, close)) = last_group(text) {
         let held = text[open + 1..close].trim();
         if contact::is_email(held) {
-            let left_over = !text[close + 1..].trim().is_empty();
-            return (Party { name: some(&text[..open]), email: Some(held) }, left_over);
+            let name = some(&text[..open]);
+            // Something behind the address, or another party before it.
+            let left_over = !text[close + 1..].trim().is_empty() || name.is_some_and(contact::holds_email);
+            return (Party { name, email: Some(held) }, left_over);
         }
     } else if let Some((name, word)) = text.rsplit_once(' ')
         && contact::is_email(word.trim_matches(['<', '>']))
     {
-        let bracketed = word.starts_with('<') && word.ends_with('>');
-        return (Party { name: some(name), email: Some(word.trim_matches(['<', '>'])) }, !bracketed);
+        return addressed(text, name, word);
     }
     (Party { name: some(text), email: None }, false)
+}
+
+/// Whom a `name` and the email address `word` behind it, bracketed or not, make together.
+fn addressed<'t>(text: &'t str, name: &'t str, word: &'t str) -> (Party<'t>, bool) {
+    let email = word.trim_matches(['<', '>']);
+    if lexicon::object_type(name).is_some_and(|(_, end)| end == name.len()) {
+        // `User sam@example.com`: a type, and the address in place of a name.
+        return (Party { name: Some(text), email: Some(email) }, false);
+    }
+    if name.rsplit(' ').next().and_then(lexicon::preposition).is_some() {
+        // `... for sam@example.com`: the address is a third party's.
+        return (Party { name: Some(text), email: None }, true);
+    }
+    let bracketed = word.len() == email.len() + 2;
+    (Party { name: some(name), email: Some(email) }, !bracketed)
 }
 
 /// Where the last balanced group opens and closes.

@@ -2,7 +2,9 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use proptest::sample::select as sample;
 use serde_json::{Value, json};
+use test_case::test_case;
 
 use super::*;
 
@@ -64,6 +66,21 @@ fn every_labelled_detail_reads_as_a_careful_reader_would() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+#[test_case("Add AI Greeter Night", "AI Greeters", Some("ai_greeter"), "Night", "parsed"; "number aside")]
+#[test_case("Delete e911-nomadic Front Desk", "E911 Nomadic", Some("e911_nomadic"), "Front Desk", "parsed"; "case and hyphens aside")]
+#[test_case("Add E911 Nomadic Lobby", "E911 / Nomadic", Some("e911_nomadic"), "Lobby", "parsed"; "punctuation aside")]
+#[test_case("Add E911 / Nomadic Lobby", "E911 / Nomadic", Some("e911_nomadic"), "Lobby", "parsed"; "punctuation")]
+#[test_case("Update Device Lease 7", "device_lease", Some("device_lease"), "7", "parsed"; "longer than a known type")]
+#[test_case("Update User Group Legal", "User", Some("user_group"), "Legal", "parsed"; "shorter than a known type")]
+#[test_case("Add Greeters Night", "AI Greeter", None, "Greeters Night", "ambiguous"; "not there")]
+#[test_case("Add 受付 Night", "受付", Some("受付"), "Night", "parsed"; "other scripts")]
+#[test_case("Add X", " ", None, "X", "ambiguous"; "blank")]
+fn an_unlisted_category_is_a_type(text: &str, category: &str, object_type: Option<&str>, name: &str, status: &str) {
+    let detail = parse_within(text, Some(category));
+    assert_eq!(detail.object_type.as_deref(), object_type);
+    assert_eq!((detail.object_name.as_deref(), detail.status.as_str()), (Some(name), status));
+}
+
 #[test]
 fn every_sample_row_keeps_the_invariants() {
     let Ok(path) = std::env::var("PHONETRAIL_SAMPLES") else {
@@ -115,6 +132,10 @@ fn the_time_taken_grows_with_the_length_of_the_text_and_no_faster() {
         "-",
         "é@",
         "用@",
+        " - a to On - b",
+        " with User ",
+        " of (a@b.co)",
+        "/ ",
         "..",
     ];
     for unit in units {
@@ -200,15 +221,106 @@ proptest! {
 
     #[test]
     fn a_generated_detail_reads_back(
-        name in "[C-EG-HJ-N][a-z]{2,8}( - [C-EG-HJ-N][a-z]{2,8})?",
-        changes in proptest::collection::vec(("[A-Z][a-z]{2,8}( \\([A-Z]{3}\\))?", "[A-Z0-9][a-z0-9]{0,8}", "[A-Z0-9][a-z0-9]{0,8}"), 0..5),
+        (object, slug) in sample(OBJECTS.to_vec()),
+        name in sample(NAMES.to_vec()),
+        party in proptest::option::of(sample(PARTIES.to_vec())),
+        changes in proptest::collection::vec((sample(FIELDS.to_vec()), sample(VALUES.to_vec()), sample(VALUES.to_vec()), any::<bool>()), 0..5),
     ) {
-        let items: String = changes.iter().map(|(field, old, new)| format!(" - {field}: from {old} to {new}")).collect();
-        let text = format!("Edit Call Queue {name} {items}");
+        let verb = if party.is_some() { "Assign" } else { "Edit" };
+        let to = party.map(|(party, ..)| format!(" to {party}")).unwrap_or_default();
+        let item = |(field, old, new, changed): &(&str, &str, &str, bool)| match changed {
+            true => format!(" - {field}: from {old} to {new}"),
+            false => format!(" - {field}: set to {new}"),
+        };
+        let items: String = changes.iter().map(item).collect();
+        let text = format!("{verb} {object} {name}{to} {items}");
+
         let detail = parse(&text);
-        prop_assert_eq!(detail.status, DetailStatus::Parsed);
-        prop_assert_eq!(detail.object_name, Some(name.into()));
-        let read: Vec<_> = detail.changes.into_iter().map(|c| (c.field.into(), c.old_value.unwrap().into(), c.new_value.unwrap().into())).collect();
-        prop_assert_eq!(read, changes);
+        prop_assert_eq!(detail.status, DetailStatus::Parsed, "{:?}", &text);
+        prop_assert!(detail.verb.as_deref().is_some_and(|read| read.eq_ignore_ascii_case(verb)), "{:?}", &text);
+        prop_assert_eq!(detail.object_type.as_deref(), Some(slug), "{:?}", &text);
+        prop_assert_eq!(detail.object_name.as_deref(), Some(name), "{:?}", &text);
+        prop_assert_eq!(detail.target_name.as_deref(), party.and_then(|(_, name, _)| name), "{:?}", &text);
+        prop_assert_eq!(detail.target_email.as_deref(), party.and_then(|(.., email)| email), "{:?}", &text);
+        let read: Vec<_> = detail.changes.iter().map(|c| (c.field.as_ref(), c.old_value.as_deref(), c.new_value.as_deref())).collect();
+        let told: Vec<_> = changes.iter().map(|(field, old, new, changed)| (*field, changed.then_some(*old), Some(*new))).collect();
+        prop_assert_eq!(read, told, "{:?}", &text);
+    }
+
+    #[test]
+    fn any_category_beside_any_text_keeps_the_type_a_slug(text in grammatical(), category in "[A-Za-z0-9é -]{0,70}") {
+        for text in [text.clone(), format!("Add {category} {text}")] {
+            if let Some(slug) = parse_within(&text, Some(&category)).object_type {
+                prop_assert!(slug.chars().all(|c| c == '_' || c.is_alphanumeric() && !c.is_uppercase()), "{slug}");
+            }
+        }
     }
 }
+
+/// Types as the upstream writes them, with their slugs.
+const OBJECTS: [(&str, &str); 12] = [
+    ("Auto Receptionist", "auto_receptionist"),
+    ("Call Queue", "call_queue"),
+    ("Calling Plan", "calling_plan"),
+    ("Common Area", "common_area"),
+    ("Device", "device"),
+    ("Emergency Address", "emergency_address"),
+    ("Phone Number", "phone_number"),
+    ("Provision Template", "provision_template"),
+    ("SIP Trunk Group", "sip_trunk_group"),
+    ("Shared Line Group", "shared_line_group"),
+    ("Site", "site"),
+    ("Zoom Phone Role", "zoom_phone_role"),
+];
+
+const NAMES: [&str; 13] = [
+    "+1 (415) 555-0100",
+    "1 Example Street, Springfield",
+    "24/7 Hotline",
+    "Büro Köln",
+    "Co-Owner Desk",
+    "Front Desk",
+    "Lab (Tier 2)",
+    "Q&A 🎉",
+    "Sales - North",
+    "lobby-phone-2",
+    "Отдел продаж",
+    "مكتب الاستقبال",
+    "営業部",
+];
+
+/// Second parties as written, with their names and addresses.
+const PARTIES: [(&str, Option<&str>, Option<&str>); 6] = [
+    ("Ana Lima(Ana@Example.com)", Some("Ana Lima"), Some("ana@example.com")),
+    ("Ana (EMEA) Lima(ana+x%7@mail.example.museum)", Some("Ana (EMEA) Lima"), Some("ana+x%7@mail.example.museum")),
+    ("O'Neil, Shaun(shaun@example.ie)", Some("O'Neil, Shaun"), Some("shaun@example.ie")),
+    ("山田太郎(taro@example.jp)", Some("山田太郎"), Some("taro@example.jp")),
+    ("دانا(dana@example.test)", Some("دانا"), Some("dana@example.test")),
+    ("ana@example.com", None, Some("ana@example.com")),
+];
+
+const FIELDS: [&str; 8] = [
+    "24x7",
+    "Display Name",
+    "Overflow: Closed Hours",
+    "Password Expiration (days)",
+    "Personal Meeting ID (PMI) Passcode",
+    "Sign-in",
+    "ana@example.com",
+    "言語",
+];
+
+const VALUES: [&str; 12] = [
+    "",
+    "+44 20 7946 0958",
+    "01/02/2024 - 03/04/2024",
+    "09:00 - 17:00",
+    "15",
+    "Ana Lima(ana@example.com)",
+    "Billing Admin",
+    "English - UK",
+    "Off",
+    "https://example.com/a - b",
+    "line one\nline two",
+    "{\"a\": \"x - y: z to q\"}",
+];
