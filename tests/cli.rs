@@ -76,6 +76,35 @@ async fn a_status_shows_rows_coverage_and_categories() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_read_for_sure_is_told_by_category_and_shape_without_its_words() {
+    let record = |category: &str, detail: &str| {
+        let text = serde_json::json!({"action": "UPDATE", "category_type": category, "operation_detail": detail, "operator": "ada@example.com", "time": "2022-02-03T04:05:06Z"});
+        (text.to_string(), "2022-02-03T00:00:00Z")
+    };
+    let account = Account::holding([
+        record("Device", "Add Device lobby"),
+        record("Device", "Secret Gizmo (Ada Example) moved to ada@example.com"),
+        record("Device", "Hidden Widget (Bob Example) moved to bob@example.com"),
+        record("User", "Ada Example's \"private\" line: +12025550101"),
+        record("Call Queue", "Add Call Queue Welcome from HR"),
+    ])
+    .await;
+    let synced = account.run("sync", &[&RANGE[..], &["--output", "json"]].concat()).await;
+    let synced: serde_json::Value = serde_json::from_slice(&synced.stdout).unwrap();
+    let status = account.run("status", &["--output", "json"]).await;
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    for key in ["detail_by_category", "unparsed_shapes"] {
+        assert_eq!(synced[key], status[key]);
+    }
+    assert_snapshot!("readings_json", format!("{:#}\n{:#}", synced["detail_by_category"], synced["unparsed_shapes"]));
+
+    let human = account.run("status", &[]).await;
+    let shown: Vec<_> =
+        text(&human.stdout).lines().skip_while(|line| !line.starts_with("doubtful")).map(str::to_owned).collect();
+    assert_snapshot!("readings_human", shown.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_query_prints_a_table_json_or_csv() {
     let account = three_records().await;
     account.run("sync", &RANGE).await;

@@ -9,6 +9,7 @@ mod interrupt;
 mod logging;
 mod output;
 mod progress;
+mod readings;
 mod settings;
 
 #[cfg(feature = "simulator")]

@@ -6,6 +6,7 @@ use clap::Args;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::{SummaryFormat, print, print_json};
+use super::readings;
 use super::settings::DestinationArgs;
 use crate::pipeline::{self, Status};
 
@@ -73,5 +74,6 @@ fn human(status: &Status) -> String {
     if let Some(more) = status.categories.len().checked_sub(SHOWN_CATEGORIES).filter(|more| *more > 0) {
         text += &format!("category  and {more} more\n");
     }
+    text += &readings::lines(&status.readings);
     text
 }

@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::interrupt;
 use super::output::{SummaryFormat, print, print_json};
 use super::progress::Progress;
+use super::readings;
 use super::settings::{DestinationArgs, UpstreamArgs};
 use crate::extract::Source;
 use crate::model::{CategoryCode, Scope};
@@ -87,6 +88,7 @@ pub(super) fn human(report: &SyncReport, destination: &str) -> String {
          table     {destination}, version {version}, {commits} commits, {wall_seconds:.1} s\n",
         detail.parsed, detail.ambiguous, detail.unparsed, days.settled, days.provisional, days.unmatched,
     );
+    text += &readings::lines(&report.readings);
     if report.unreadable_times > 0 {
         text += &format!("note      {} new rows have a time that cannot be read (year=0)\n", report.unreadable_times);
     }

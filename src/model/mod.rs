@@ -13,6 +13,7 @@ mod columns;
 mod coverage;
 mod operation;
 mod page;
+mod readings;
 mod record;
 mod seam;
 mod staged;
@@ -24,6 +25,7 @@ pub use columns::{COLUMNS, Column, ColumnKind, PARTITION_COLUMNS, change_fields,
 pub use coverage::{Coverage, DayState, Span};
 pub use operation::{Change, Detail, DetailStatus, Operation, Operator, OperatorKind, RecordId};
 pub use page::{Envelope, Page, PageError, WindowRead};
+pub use readings::{DetailCounts, Readings, Shapes};
 pub use record::{Field, Record};
 pub use seam::{Calibration, Seam};
 pub use staged::{RawPack, StagedFile};

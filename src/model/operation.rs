@@ -178,6 +178,11 @@ pub enum DetailStatus {
 }
 
 impl DetailStatus {
+    /// Reads the column's value.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Parsed, Self::Ambiguous, Self::Unparsed].into_iter().find(|status| status.as_str() == text)
+    }
+
     /// The column's value.
     pub fn as_str(self) -> &'static str {
         match self {

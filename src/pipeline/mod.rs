@@ -12,7 +12,7 @@ mod sync;
 mod union;
 
 pub use self::check::{Checked, Finding, check_destination, check_upstream};
-pub use self::report::{DayCounts, DetailCounts, Stop, StopReason, SyncReport};
+pub use self::report::{DayCounts, Stop, StopReason, SyncReport};
 pub use self::status::{AccountStatus, Status, status};
 pub use self::sync::{
     DEFAULT_COMMIT_INTERVAL, DEFAULT_COMMIT_RECORDS, DEFAULT_LOOK_BACK_DAYS, DEFAULT_SETTLE, SyncError, SyncRequest,

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::extract::ExtractError;
-use crate::model::{DetailStatus, Operation};
+use crate::model::{DetailCounts, DetailStatus, Operation, Readings};
+use crate::transform;
 
 /// The summary of a `sync`, as `--output json` prints it.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -31,6 +32,9 @@ pub struct SyncReport {
     pub unknown_categories: u64,
     /// How the details of the new rows were read.
     pub detail: DetailCounts,
+    /// The same by category, and what those look like that have no reading.
+    #[serde(flatten)]
+    pub readings: Readings,
     /// Commits made.
     pub commits: u64,
     /// The table's version, where there is a table.
@@ -51,17 +55,6 @@ impl Stop {
     pub(super) fn now(reason: StopReason) -> Self {
         Self { reason, resume_at: None }
     }
-}
-
-/// Rows by [`DetailStatus`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct DetailCounts {
-    /// One reading.
-    pub parsed: u64,
-    /// Several readings.
-    pub ambiguous: u64,
-    /// No reading.
-    pub unparsed: u64,
 }
 
 /// Days of a range by what is known of them.
@@ -109,17 +102,16 @@ impl SyncReport {
         for operation in operations {
             self.unreadable_times += u64::from(operation.event_time.is_none());
             self.unknown_categories += u64::from(!operation.category_known);
-            self.detail.count(operation.detail.status);
+            self.count_reading(operation);
         }
     }
-}
 
-impl DetailCounts {
-    fn count(&mut self, status: DetailStatus) {
-        match status {
-            DetailStatus::Parsed => self.parsed += 1,
-            DetailStatus::Ambiguous => self.ambiguous += 1,
-            DetailStatus::Unparsed => self.unparsed += 1,
+    fn count_reading(&mut self, operation: &Operation<'_>) {
+        let status = operation.detail.status;
+        self.detail.count(status, 1);
+        self.readings.count(&operation.partition.category, status, 1);
+        if status == DetailStatus::Unparsed {
+            self.readings.unparsed_shapes.count(transform::detail_shape(operation.operation_detail.as_deref()), 1);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a destination holds, from its log alone.
+//! What a destination holds: all of it from its log, but how details were read, which the rows tell.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::sync::SyncError;
 use crate::ledger::Head;
-use crate::load::{Destination, Selection, Store, Table};
-use crate::model::{Scope, Span};
+use crate::load::{self, Destination, Selection, Store, Table};
+use crate::model::{Readings, Scope, Span};
+use crate::transform;
 
 /// A destination at a glance.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,6 +38,9 @@ pub struct Status {
     pub unreadable_times: u64,
     /// Rows by category, most first.
     pub categories: Vec<(String, u64)>,
+    /// How details were read.
+    #[serde(flatten)]
+    pub readings: Readings,
     /// What is covered, by account and scope.
     pub accounts: Vec<AccountStatus>,
 }
@@ -69,6 +73,8 @@ pub async fn status(destination: &Destination) -> Result<Option<Status>, SyncErr
     let head = Head::read(&table).await?;
     let files = table.files(&Selection::All).await?;
 
+    let readings = load::readings(&store, &files, transform::detail_shape).await?;
+
     let mut categories: BTreeMap<&str, u64> = BTreeMap::new();
     let (mut rows, mut unreadable_times) = (0, 0);
     for file in &files {
@@ -96,6 +102,7 @@ pub async fn status(destination: &Destination) -> Result<Option<Status>, SyncErr
         last_month: months().max().map(name),
         unreadable_times,
         categories,
+        readings,
         accounts: head.entry.coverage.into_iter().map(|of| account(of.account_id, of.scope, of.spans)).collect(),
     }))
 }
