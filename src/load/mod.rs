@@ -17,6 +17,7 @@ mod parquet;
 mod probe;
 mod ranged;
 mod readings;
+mod sorted;
 mod store;
 mod stored;
 mod table;

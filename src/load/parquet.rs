@@ -1,4 +1,4 @@
-//! Batch -> Parquet, written for queries.
+//! Batches -> Parquet, written for queries.
 //!
 //! The rule: a file holds one partition, sorted by time and identity, and says so in its metadata.
 
@@ -8,13 +8,15 @@ use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::SortingColumn;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use ::parquet::schema::types::ColumnPath;
+use arrow::array::RecordBatch;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::sorted::sorted;
 use super::{LoadError, table};
-use crate::model::{Batch, StagedFile, file_schema};
+use crate::model::{Partition, StagedFile, file_schema};
 
 /// Rows a row group holds at most: small enough to be skipped by time, large enough to compress.
 const ROW_GROUP_ROWS: usize = 65_536;
@@ -22,24 +24,29 @@ const ROW_GROUP_ROWS: usize = 65_536;
 /// What the files say wrote them.
 const CREATED_BY: &str = concat!("phonetrail ", env!("CARGO_PKG_VERSION"));
 
-/// Writes a batch as a file of its partition. Gives the file and its bytes.
-pub fn stage(batch: &Batch) -> Result<(StagedFile, Bytes), LoadError> {
-    let path = format!("{}/part-{}.parquet", batch.partition.directory(), Uuid::now_v7());
-    let bytes = written(batch).map_err(|source| LoadError::Parquet { action: "write", path: path.clone(), source })?;
+/// Writes the rows of a partition, batches in order each, as one file. Gives the file and its bytes.
+pub fn stage(partition: Partition, batches: &[RecordBatch]) -> Result<(StagedFile, Bytes), LoadError> {
+    let path = format!("{}/part-{}.parquet", partition.directory(), Uuid::now_v7());
+    let written = || -> Result<_, ParquetError> {
+        let rows = sorted(batches)?;
+        Ok((written(&rows)?, rows))
+    };
+    let failed = |source| LoadError::Parquet { action: "write", path: path.clone(), source };
+    let (bytes, rows) = written().map_err(failed)?;
     let file = StagedFile {
-        partition: batch.partition.clone(),
+        partition,
         path,
-        row_count: batch.rows.num_rows() as u64,
+        row_count: rows.num_rows() as u64,
         byte_count: bytes.len() as u64,
         sha256: HEXLOWER.encode(&Sha256::digest(&bytes)),
-        stats: table::file_stats(&batch.rows)?,
+        stats: table::file_stats(&rows)?,
     };
     Ok((file, bytes))
 }
 
-fn written(batch: &Batch) -> Result<Bytes, ParquetError> {
+fn written(rows: &RecordBatch) -> Result<Bytes, ParquetError> {
     let mut writer = ArrowWriter::try_new(Vec::new(), file_schema(), Some(properties()?))?;
-    writer.write(&batch.rows)?;
+    writer.write(rows)?;
     Ok(writer.into_inner()?.into())
 }
 

@@ -1,6 +1,6 @@
 //! What the table already holds of a stretch of time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -22,38 +22,47 @@ pub struct StoredRow {
     pub event_time: Option<i64>,
 }
 
-/// The rows of one account within a selection, by identity. Files are read whole, so rows beside the selection can be
-/// among them.
+/// The rows of one account within the selections read so far, by identity. Files are read whole, so rows beside the
+/// selections can be among them.
 #[derive(Debug, Default)]
-pub struct StoredRows(HashMap<RecordId, StoredRow>);
+pub struct StoredRows {
+    rows: HashMap<RecordId, StoredRow>,
+    /// The files read. None is read twice.
+    files: HashSet<String>,
+}
 
 impl StoredRows {
-    /// Reads the identities in the files that `selection` touches.
-    pub async fn read(
+    /// Reads the identities in the files that `selection` touches. All calls must be about the same table, at the same
+    /// version, and the same account.
+    pub async fn extend(
+        &mut self,
         store: &Store,
         table: &Table,
         selection: &Selection,
         account: &AccountId,
-    ) -> Result<Self, LoadError> {
-        let files = table.files(selection).await?;
+    ) -> Result<(), LoadError> {
+        let mut files = table.files(selection).await?;
+        files.retain(|file| self.files.insert(file.path.clone()));
         let files: Vec<(LiveFile, AccountId)> = files.into_iter().map(|file| (file, account.clone())).collect();
         let read = |(file, account): (LiveFile, AccountId)| async move {
             let bytes = store.get(&format!("{TABLE_DIRECTORY}/{}", file.path)).await?;
             tokio::task::spawn_blocking(move || identities(&file.path, bytes, &account)).await?
         };
-        let parts: Vec<Vec<(RecordId, StoredRow)>> =
-            futures::stream::iter(files).map(read).buffer_unordered(PARALLEL_FILES).try_collect().await?;
-        Ok(Self(parts.into_iter().flatten().collect()))
+        let mut parts = futures::stream::iter(files).map(read).buffer_unordered(PARALLEL_FILES);
+        while let Some(part) = parts.try_next().await? {
+            self.rows.extend(part);
+        }
+        Ok(())
     }
 
     /// Whether the table holds `id`.
     pub fn contains(&self, id: RecordId) -> bool {
-        self.0.contains_key(&id)
+        self.rows.contains_key(&id)
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (RecordId, StoredRow)> {
-        self.0.iter().map(|(id, row)| (*id, *row))
+        self.rows.iter().map(|(id, row)| (*id, *row))
     }
 }
 

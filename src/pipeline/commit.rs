@@ -2,7 +2,7 @@
 //! writer was faster.
 //!
 //! ```text
-//! WindowRead --transform--> Operation --union--> Batch --stage--> StagedFile --publish, commit--> version
+//! WindowRead --transform--> Operation --union--> NewRows --stage--> StagedFile --publish, commit--> version
 //!     +------------------- pack ------------------------------> RawPack ------+
 //! ```
 //!
@@ -11,23 +11,25 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use arrow::array::RecordBatch;
 use bytes::Bytes;
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use futures::{StreamExt, TryStreamExt};
 use uuid::Uuid;
 
+use super::batches::NewRows;
 use super::report::SyncReport;
 use super::sync::SyncError;
-use super::union::{self, United, WindowCounts, WindowOperations};
+use super::union::{self, Union, WindowCounts};
 use crate::ledger::{CalibrationV1, CoverageV1, EntryV1, FORMAT, FileV1, Head, PackV1, RowsV1, WindowV1, WorkV1};
 use crate::load::{self, CommitInfo, CommitOutcome, LoadError, Store, StoredRows, TABLE_DIRECTORY, Table};
 use crate::model::{
-    AccountId, Batch, Calibration, Coverage, Operation, Page, REPORT, RawPack, Scope, Span, StagedFile, WindowRead,
+    AccountId, Calibration, Coverage, Page, Partition, REPORT, RawPack, Scope, Span, StagedFile, WindowRead,
 };
 use crate::transform;
 
 /// How many files are written at once.
-const PARALLEL_FILES: usize = 8;
+const PARALLEL_FILES: usize = 4;
 
 /// How often a commit is computed again before the run gives up: another writer must have been faster every time.
 const ATTEMPTS: u32 = 50;
@@ -64,8 +66,6 @@ pub(super) async fn commit(
     work: &Work<'_>,
     report: &mut SyncReport,
 ) -> Result<(), SyncError> {
-    let texts: Vec<Vec<Cow<'_, str>>> =
-        work.reads.iter().map(|read| read.pages.iter().map(Page::text).collect()).collect();
     let commit_id = Uuid::now_v7().to_string();
     let packs = stage_packs(store, run, &commit_id, work.reads).await?;
     let pack_paths: Vec<String> = packs.iter().map(|pack| pack.path.clone()).collect();
@@ -73,15 +73,10 @@ pub(super) async fn commit(
 
     for attempt in 1..=ATTEMPTS {
         let head = Head::read(table).await?;
-        let windows = decode(&run.account, work.reads, &texts)?;
-        let stored = StoredRows::read(store, table, &union::selection(&windows), &run.account).await?;
-        let United { new, counts } = union::unite(windows, &stored);
-        drop(stored);
         let mut counted = report.clone();
-        counted.count_new(new.iter().flatten());
-        let rows = RowsV1 { count: new.iter().map(Vec::len).sum::<usize>() as u64, record_id_xor: record_id_xor(&new) };
-
-        let files = stage_files(store, run, new).await?;
+        let (new, counts) = gather(store, table, run, work.reads, &mut counted).await?;
+        let rows = new.digest();
+        let files = stage_files(store, new).await?;
         let entry = EntryV1 {
             sequence: head.entry.sequence + 1,
             previous: Some(head.previous.clone()),
@@ -118,28 +113,38 @@ pub(super) async fn commit(
     Err(SyncError::Contended { attempts: ATTEMPTS })
 }
 
-fn decode<'p>(
-    account: &AccountId,
-    reads: &'p [WindowRead],
-    texts: &'p [Vec<Cow<'p, str>>],
-) -> Result<Vec<WindowOperations<'p>>, SyncError> {
-    let decode = |(read, texts): (&'p WindowRead, &'p Vec<Cow<'p, str>>)| {
-        let operations = tokio::task::block_in_place(|| transform::operations(account, texts))
+/// The rows that the table lacks, and what each window brought. One window after the other: the operations of a window
+/// take many times the room of its pages.
+async fn gather(
+    store: &Store,
+    table: &Table,
+    run: &Run,
+    reads: &[WindowRead],
+    report: &mut SyncReport,
+) -> Result<(NewRows, Vec<WindowCounts>), SyncError> {
+    let (mut union, mut stored, mut rows) = (Union::default(), StoredRows::default(), NewRows::default());
+    let mut counts = Vec::with_capacity(reads.len());
+    for read in reads {
+        let texts: Vec<Cow<'_, str>> = read.pages.iter().map(Page::text).collect();
+        let operations = tokio::task::block_in_place(|| transform::operations(&run.account, &texts))
             .map_err(|source| SyncError::Page { window: read.window.clone(), source })?;
-        Ok(WindowOperations { window: &read.window, operations })
-    };
-    reads.iter().zip(texts).map(decode).collect()
+        stored.extend(store, table, &union::selection(&read.window, &operations), &run.account).await?;
+        let (new, count) = union.add(&read.window, operations, &stored);
+        report.count_new(new.iter().flatten());
+        tokio::task::block_in_place(|| rows.add(run, new))?;
+        counts.push(count);
+    }
+    Ok((rows, counts))
 }
 
-async fn stage_files(store: &Store, run: &Run, new: Vec<Vec<Operation<'_>>>) -> Result<Vec<StagedFile>, SyncError> {
-    let batches = tokio::task::block_in_place(|| transform::batches(&run.account, run.started_at, new))?;
-    let stage = |batch: Batch| async move {
-        let (file, bytes) =
-            tokio::task::spawn_blocking(move || load::stage(&batch)).await.map_err(LoadError::from)??;
+async fn stage_files(store: &Store, rows: NewRows) -> Result<Vec<StagedFile>, SyncError> {
+    let stage = |(partition, batches): (Partition, Vec<RecordBatch>)| async move {
+        let staged = tokio::task::spawn_blocking(move || load::stage(partition, &batches));
+        let (file, bytes) = staged.await.map_err(LoadError::from)??;
         store.stage(&data_path(&file), bytes).await?;
         Ok(file)
     };
-    futures::stream::iter(batches).map(stage).buffered(PARALLEL_FILES).try_collect().await
+    futures::stream::iter(rows.into_partitions()).map(stage).buffered(PARALLEL_FILES).try_collect().await
 }
 
 /// One pack for every month in which windows begin.
@@ -243,14 +248,6 @@ fn commit_info(run: &Run, entry: &EntryV1) -> Result<CommitInfo, SyncError> {
         sequence: i64::try_from(entry.sequence).unwrap_or(i64::MAX),
         metrics: vec![("numFiles", entry.files.len() as u64), ("numOutputRows", entry.rows.count)],
     })
-}
-
-fn record_id_xor(operations: &[Vec<Operation<'_>>]) -> String {
-    let digest = operations
-        .iter()
-        .flatten()
-        .fold(0u128, |digest, operation| digest ^ u128::from_be_bytes(operation.record_id.0));
-    format!("{digest:032x}")
 }
 
 fn count_commit(report: &mut SyncReport, reads: &[WindowRead], counts: &[WindowCounts], version: u64) {

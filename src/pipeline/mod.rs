@@ -2,6 +2,7 @@
 //!
 //! The rule: this is the only place that knows all stages. A commit holds whole windows only.
 
+mod batches;
 mod calibration;
 mod check;
 mod commit;

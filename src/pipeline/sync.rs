@@ -27,7 +27,7 @@ pub const DEFAULT_LOOK_BACK_DAYS: u64 = 30;
 pub const DEFAULT_SETTLE: TimeDelta = TimeDelta::hours(72);
 
 /// Records after which a commit is made.
-pub const DEFAULT_COMMIT_RECORDS: u64 = 250_000;
+pub const DEFAULT_COMMIT_RECORDS: u64 = 100_000;
 
 /// Time after which a commit is made: what a crash can cost.
 pub const DEFAULT_COMMIT_INTERVAL: Duration = Duration::from_secs(60);

@@ -9,13 +9,6 @@ use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime};
 use crate::load::{MonthRange, Selection, StoredRows};
 use crate::model::{Operation, RecordId, Scope, Window};
 
-/// A window's operations.
-pub(super) struct WindowOperations<'p> {
-    pub(super) window: &'p Window,
-    /// By page.
-    pub(super) operations: Vec<Vec<Operation<'p>>>,
-}
-
 /// What one window brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct WindowCounts {
@@ -24,29 +17,30 @@ pub(super) struct WindowCounts {
     pub(super) vanished: Option<u64>,
 }
 
-/// The rows the table lacks, and what each window brought.
-pub(super) struct United<'p> {
-    /// In lists, as they came.
-    pub(super) new: Vec<Vec<Operation<'p>>>,
-    pub(super) counts: Vec<WindowCounts>,
+/// What the windows of one commit have brought so far.
+#[derive(Debug, Default)]
+pub(super) struct Union {
+    taken: HashSet<RecordId>,
 }
 
-/// Unites the windows of one commit with what the table holds of their time.
-pub(super) fn unite<'p>(windows: Vec<WindowOperations<'p>>, stored: &StoredRows) -> United<'p> {
-    let mut united = United { new: Vec::new(), counts: Vec::with_capacity(windows.len()) };
-    let mut taken: HashSet<RecordId> = HashSet::new();
-    for WindowOperations { window, operations } in windows {
+impl Union {
+    /// The operations of `window`, by page, that neither the table nor an earlier window has, given what the table holds
+    /// of their time.
+    pub(super) fn add<'p>(
+        &mut self,
+        window: &Window,
+        mut operations: Vec<Vec<Operation<'p>>>,
+        stored: &StoredRows,
+    ) -> (Vec<Vec<Operation<'p>>>, WindowCounts) {
         let mut counts = WindowCounts { vanished: vanished(window, &operations, stored), ..Default::default() };
-        for mut page in operations {
+        for page in &mut operations {
             let received = page.len();
-            page.retain(|row| !stored.contains(row.record_id) && taken.insert(row.record_id));
+            page.retain(|row| !stored.contains(row.record_id) && self.taken.insert(row.record_id));
             counts.new += page.len() as u64;
             counts.already_stored += (received - page.len()) as u64;
-            united.new.push(page);
         }
-        united.counts.push(counts);
+        (operations, counts)
     }
-    united
 }
 
 /// Stored rows from well within `window` that it did not bring.
@@ -70,18 +64,16 @@ fn safe_interior(window: &Window) -> (i64, i64) {
     (midnight(first), midnight(end))
 }
 
-/// The part of the table that the windows' rows, stored or new, can lie in.
-pub(super) fn selection(windows: &[WindowOperations<'_>]) -> Selection {
+/// The part of the table that the window's rows, stored or new, can lie in.
+pub(super) fn selection(window: &Window, operations: &[Vec<Operation<'_>>]) -> Selection {
     let mut months: BTreeMap<(i32, i32), Option<(i64, i64)>> = BTreeMap::new();
-    for WindowOperations { window, operations } in windows {
-        let (first, end) = safe_interior(window);
-        for (month, times) in by_month(first, end) {
-            widen(&mut months, month, Some(times));
-        }
-        for operation in operations.iter().flatten() {
-            let month = (operation.partition.year, operation.partition.month);
-            widen(&mut months, month, operation.event_time.map(|time| (time, time)));
-        }
+    let (first, end) = safe_interior(window);
+    for (month, times) in by_month(first, end) {
+        widen(&mut months, month, Some(times));
+    }
+    for operation in operations.iter().flatten() {
+        let month = (operation.partition.year, operation.partition.month);
+        widen(&mut months, month, operation.event_time.map(|time| (time, time)));
     }
     let range = |((year, month), times)| MonthRange { year, month, times };
     Selection::Months(months.into_iter().map(range).collect())

@@ -90,7 +90,7 @@ impl Column {
     }
 
     pub(super) fn finish(self) -> Result<ArrayRef, ArrowError> {
-        Ok(match self {
+        let mut column: ArrayRef = match self {
             Self::RecordId(hex) => {
                 let offsets =
                     OffsetBuffer::from_lengths(repeat_n(RecordId::HEX_DIGITS, hex.len() / RecordId::HEX_DIGITS));
@@ -101,7 +101,10 @@ impl Column {
             Self::TextList(_, mut lists) => Arc::new(lists.finish()),
             Self::Changes(changes) => changes.finish()?,
             Self::Same(column) => column,
-        })
+        };
+        // Most partitions get few rows at a time, and builders make room for a thousand.
+        column.shrink_to_fit();
+        Ok(column)
     }
 }
 

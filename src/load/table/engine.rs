@@ -1,6 +1,6 @@
 //! How the log's library reaches the store, and the statistics it wants of a file.
 
-use arrow::array::{RecordBatch, StructArray};
+use arrow::array::{Array, RecordBatch, StructArray};
 use delta_kernel::engine::arrow_conversion::TryFromArrow;
 use delta_kernel::expressions::ColumnName;
 use delta_kernel::schema::StructType;
@@ -38,7 +38,12 @@ pub(crate) fn file_stats(rows: &RecordBatch) -> Result<StructArray, LoadError> {
         accumulator.merge(rows)?;
         accumulator.finish()?.ok_or_else(|| delta_kernel::KernelError::generic("a file without statistics"))
     };
-    stats().map_err(|source| LoadError::Table {
+    // They wait for the commit with those of all its files, and come with room for a thousand rows.
+    let shrunk = |mut stats: StructArray| {
+        stats.shrink_to_fit();
+        stats
+    };
+    stats().map(shrunk).map_err(|source| LoadError::Table {
         action: "take statistics for",
         table: TABLE_DIRECTORY.to_owned(),
         source: Box::new(source),
