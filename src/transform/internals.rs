@@ -3,7 +3,7 @@
 use crate::model::{AccountId, Detail, Field, Operator, PageError, Record, RecordId};
 
 use super::identity::Identities;
-use super::{action, category, contact, decode, detail, operator, time};
+use super::{action, category, contact, decode, operator, read_detail, time};
 
 /// The records of a page.
 pub fn records(text: &str) -> Result<Vec<Record<'_>>, PageError> {
@@ -46,7 +46,7 @@ pub fn operator<'a>(field: &Field<'a>) -> Operator<'a> {
 
 /// What the detail says.
 pub fn detail(text: &str) -> Detail<'_> {
-    detail::parse(text)
+    read_detail(text)
 }
 
 /// How many phone numbers, addresses and extensions a text mentions.
