@@ -41,7 +41,7 @@ pub const DEFAULT_THROTTLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The round trip that the default concurrency covers: with this many seconds' worth of requests in flight, the rate
 /// limit is the bound and not the latency.
-const COVERED_LATENCY_SECONDS: usize = 3;
+const COVERED_LATENCY_SECONDS: usize = 6;
 const LEAST_DEFAULT_CONCURRENCY: usize = 16;
 
 /// How the extractor asks. Everything has a default.
@@ -64,8 +64,7 @@ pub struct Settings {
     pub page_size: u16,
     /// The form of days in a request.
     pub date_format: DateFormat,
-    /// How many windows, or three times as many parts of windows, are in flight at most; `None` for as many as the
-    /// plan's rate can use.
+    /// How many windows are in flight at most; `None` for as many as the plan's rate can use.
     pub concurrency: Option<usize>,
     /// How often a window is read at most until a reading is stable.
     pub reads_per_window: u32,
@@ -194,7 +193,7 @@ mod tests {
     #[test]
     fn the_default_concurrency_follows_the_plan() {
         let with = |plan| Settings { plan, ..Settings::default() }.concurrency();
-        assert_eq!((with(Plan::PRO), with(Plan::BUSINESS)), (16, 30));
+        assert_eq!((with(Plan::PRO), with(Plan::BUSINESS)), (30, 60));
         assert_eq!(Settings { concurrency: Some(0), ..Settings::default() }.concurrency(), 1);
     }
 

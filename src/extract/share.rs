@@ -17,7 +17,7 @@ use crate::model::{Seam, Window};
 /// A part should be worth its start.
 const LEAST_PAGES_PER_PART: u64 = 8;
 /// A window of more pages is cut even if no worker idles: its pages wait in memory until it is whole.
-const MOST_PAGES: u64 = 100;
+const MOST_PAGES: u64 = 60;
 /// What cuts may cost, as a part of the pages cut; where a run has few pages in all, it may be more.
 const MOST_LOSS: f64 = 0.036;
 /// Parts never come out equal, and the longest ends last: so long windows are cut finer than needed.
@@ -31,10 +31,10 @@ const HEADROOM: f64 = 1.15;
 /// What is slightly too long is left as it is; a part, which was cut once already, even what is rather too long.
 const TOLERANCE: f64 = 1.1;
 const TOLERANCE_OF_PARTS: f64 = 1.6;
-/// Windows of more pages than these are not under way together unless the rate needs it: some 60 MB as received.
-const MOST_PAGES_UNDER_WAY: f64 = 1000.0;
-/// Workers for each that the rate needs: some read short windows, which end soon, and latencies change.
-const SPARE_WORKERS: f64 = 2.0;
+/// Windows of more pages than these are not under way together unless the rate needs it: some 35 MB as received.
+const MOST_PAGES_UNDER_WAY: f64 = 500.0;
+/// Workers for each that the rate needs, beyond its own headroom: some read short windows, which end soon.
+const SPARE_WORKERS: f64 = 1.2;
 /// Windows that are tried first while it is not known how long they are.
 const PROBES: usize = 2;
 
@@ -99,6 +99,13 @@ impl Pulse {
     }
 }
 
+/// What is being read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct UnderWay {
+    pub(super) windows: usize,
+    pub(super) pages: f64,
+}
+
 /// What is left to do in a run.
 #[derive(Debug)]
 pub(super) struct Load {
@@ -130,27 +137,28 @@ impl Load {
         Ticket { load: Arc::clone(self), window: window.clone(), is_part, left: Mutex::default() }
     }
 
-    /// How many windows to have under way while so many are not done. The more, the better they end together; but their
-    /// pages wait in memory until they are whole. Where windows may have to be cut, it is cheaper to try a few first
-    /// than to lose the first page of each.
-    pub(super) fn workers(&self, undone: usize) -> usize {
+    /// Whether to begin one more window, of about so many pages, while `under_way` is, and so many windows are not done.
+    /// The more, the better they end together; but their pages wait in memory until they are whole. Where windows may
+    /// have to be cut, it is cheaper to try a few first than to lose the first page of each.
+    pub(super) fn has_room(&self, under_way: UnderWay, pages: f64, undone: usize) -> bool {
         let is_known = lock(&self.pulse.known).has_page;
-        let workers = match self.pulse.demand(self.per_second) {
-            None => PROBES,
-            Some(demand) if !is_known && demand > undone as f64 => PROBES,
-            Some(demand) => {
-                let pages_per_window = self.pages_left() / undone.max(1) as f64;
-                let room = MOST_PAGES_UNDER_WAY / pages_per_window.max(1.0);
-                (demand * SPARE_WORKERS).max(room).ceil() as usize
-            }
-        };
-        workers.min(self.concurrency)
+        let demand = self.pulse.demand(self.per_second);
+        if !is_known && demand.is_none_or(|demand| demand > undone as f64) {
+            return under_way.windows < PROBES.min(self.concurrency);
+        }
+        let needed = (demand.unwrap_or_default() * SPARE_WORKERS).ceil() as usize;
+        let most = if under_way.pages + pages <= MOST_PAGES_UNDER_WAY { usize::MAX } else { needed.max(1) };
+        under_way.windows < most.min(self.concurrency)
+    }
+
+    /// How many pages a window is likely to have.
+    pub(super) fn pages(&self, window: &Window) -> f64 {
+        self.pulse.pages_per_day().unwrap_or_default() * plan::mean_days(window)
     }
 
     /// The windows to ask for instead of `window`, of which nothing was read yet, or `None` to ask for it as it is.
     pub(super) fn cut_unread(&self, window: &Window) -> Option<Vec<Window>> {
-        let pages = self.pulse.pages_per_day()? * plan::mean_days(window);
-        self.cut(window, pages.ceil() as u64, TOLERANCE, 0.0)
+        self.cut(window, self.pages(window).ceil() as u64, TOLERANCE, 0.0)
     }
 
     /// Cuts a window of so many pages, which is still among the work left, at the price of what is `lost`.
@@ -167,8 +175,9 @@ impl Load {
             let parts = plan::parts(window, count, self.seam)?;
             (lost + self.loss(window, pages, &parts) <= most_loss * pages as f64).then_some(parts)
         });
-        // Weeks at the finest: shared days would be read twice for nothing but memory.
-        let for_memory = || plan::parts(window, pages.div_ceil(MOST_PAGES).min(window.days() / 7), self.seam);
+        // Where days are shared, weeks at the finest: they would be read twice for nothing but memory.
+        let finest = if self.seam == Seam::Shared { window.days() / 7 } else { window.days() };
+        let for_memory = || plan::parts(window, pages.div_ceil(MOST_PAGES).min(finest), self.seam);
         for_speed.or_else(for_memory)
     }
 
@@ -291,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_very_long_window_is_cut_for_the_sake_of_memory() {
-        assert_eq!(parts_of(200, 100, 200, Seam::Shared), 2);
+        assert_eq!(parts_of(200, 100, 200, Seam::Shared), 4);
         assert_eq!(parts_of(100_000, 100, 200, Seam::Shared), 4);
     }
 
@@ -328,22 +337,25 @@ mod tests {
         let pulse = Arc::<Pulse>::default();
         pulse.signed_in(Duration::from_secs(2));
         let load = Load::new(Arc::clone(&pulse), Plan::BUSINESS, 30, Seam::Shared);
-        assert_eq!((load.workers(14), load.workers(100)), (PROBES, 30));
+        let room = |windows, undone| load.has_room(UnderWay { windows, pages: 0.0 }, 0.0, undone);
+        assert!(room(PROBES - 1, 14) && !room(PROBES, 14) && room(PROBES, 100));
         pulse.observe(Duration::from_secs(2));
-        assert_eq!(load.workers(14), 30);
+        assert!(room(29, 14) && !room(30, 14));
     }
 
     #[test]
     fn no_more_windows_are_under_way_than_memory_holds_or_the_rate_needs() {
-        let workers = |latency_ms, pages_per_window: f64| {
+        let most = |latency_ms, pages: f64| {
             let load = load(latency_ms, Seam::Shared);
-            let _tickets: Vec<_> = (0..100).map(|_| load.ticket(&month(), false)).collect();
-            load.pulse.measure(&month(), Some(pages_per_window));
-            load.workers(100)
+            let has_room = |windows: &usize| {
+                load.has_room(UnderWay { windows: *windows, pages: pages * *windows as f64 }, pages, 100)
+            };
+            (0..100).take_while(has_room).count()
         };
-        assert_eq!(workers(1, 43.0), 24);
-        assert_eq!(workers(1, 100.0), 11);
-        assert_eq!(workers(500, 1000.0), 12);
-        assert_eq!(workers(60_000, 1000.0), 30);
+        assert_eq!(most(1, 20.0), 25);
+        assert_eq!(most(1, 40.0), 12);
+        assert_eq!(most(1, 1000.0), 1);
+        assert_eq!(most(500, 1000.0), 7);
+        assert_eq!(most(60_000, 1000.0), 30);
     }
 }

@@ -18,7 +18,7 @@ use super::progress::{Event, Usage};
 use super::quota::DayCount;
 use super::retry::{Run, WindowBudget};
 use super::settings::{DateFormat, Settings};
-use super::share::{Load, Ticket};
+use super::share::{Load, Ticket, UnderWay};
 use crate::model::{Scope, Seam, Window, WindowRead};
 
 /// Requests that must be left for each window under way once they run short.
@@ -108,8 +108,8 @@ impl Source {
     /// A window may come as several that together ask for the same days and meet as `seam` says. A failure ends its own
     /// window only, unless every other would meet it too ([`ExtractError::is_fatal`]): then no further window is
     /// started, those under way fail likewise, and the stream ends without a word on the rest. Not more windows than
-    /// [`Settings::concurrency`] (or three times as many parts of windows) are in memory at a time, read ones that were
-    /// not yet taken included. The work goes on between polls, and ends when the stream is dropped.
+    /// [`crate::extract::Settings::concurrency`], and not many more pages than the rate needs, are in memory at a time,
+    /// read ones that were not yet taken included. The work goes on between polls, and ends when the stream is dropped.
     pub fn read_all(
         &self,
         windows: impl IntoIterator<Item = Window>,
@@ -130,15 +130,13 @@ impl Source {
     }
 }
 
-/// Parts are read together rather than in turns, or the last ones would be read on when all others are done. They are
-/// short, so more of them fit in memory.
-const PARTS_PER_WINDOW: usize = 3;
-
 /// A window that waits for a worker.
 struct Job {
     window: Window,
     ticket: Ticket,
     is_part: bool,
+    /// How many it was likely to have when it was begun.
+    pages: f64,
 }
 
 /// The workers of one run.
@@ -147,6 +145,7 @@ struct Crew {
     run: Arc<Run>,
     load: Arc<Load>,
     queue: VecDeque<Job>,
+    under_way: UnderWay,
     at_work: JoinSet<(Job, Result<Outcome, ExtractError>)>,
 }
 
@@ -159,7 +158,7 @@ impl Crew {
             .settings
             .observer
             .tell(Event::Planned { windows: queue.len(), per_second: settings.plan.per_second.get() });
-        Self { fetcher, run: Arc::default(), load, queue, at_work: JoinSet::new() }
+        Self { fetcher, run: Arc::default(), load, queue, under_way: UnderWay::default(), at_work: JoinSet::new() }
     }
 
     /// The next window that is whole or has failed; `None` when all are done.
@@ -178,6 +177,8 @@ impl Crew {
                     Err(_) => continue,
                 },
             };
+            self.under_way.windows -= 1;
+            self.under_way.pages -= job.pages;
             match outcome {
                 Ok(Outcome::Whole(read)) => return Some(Ok(read)),
                 Ok(Outcome::Parts(parts)) => self.queue_parts(parts),
@@ -190,19 +191,22 @@ impl Crew {
         if self.run.check().is_err() {
             self.queue.clear();
         }
-        while let Some(job) = self.queue.pop_front() {
+        while let Some(mut job) = self.queue.pop_front() {
             if let Some(parts) = self.load.cut_unread(&job.window).filter(|_| !job.is_part) {
                 self.fetcher.settings.observer.tell(Event::Cut { window: &job.window, parts: parts.len() });
                 drop(job);
                 self.queue_parts(parts);
                 continue;
             }
-            let windows = self.load.workers(self.queue.len() + 1 + self.at_work.len());
-            let most = if job.is_part { windows * PARTS_PER_WINDOW } else { windows };
-            if self.at_work.len() >= most.min(self.affordable()) {
+            let undone = self.queue.len() + 1 + self.at_work.len();
+            job.pages = self.load.pages(&job.window);
+            let has_room = self.load.has_room(self.under_way, job.pages, undone);
+            if !has_room || self.under_way.windows >= self.affordable() {
                 self.queue.push_front(job);
                 break;
             }
+            self.under_way.windows += 1;
+            self.under_way.pages += job.pages;
             let worker = work(Arc::clone(&self.fetcher), Arc::clone(&self.run), job);
             self.at_work.spawn(worker.in_current_span());
         }
@@ -224,7 +228,7 @@ impl Crew {
 }
 
 fn job(load: &Arc<Load>, window: Window, is_part: bool) -> Job {
-    Job { ticket: load.ticket(&window, is_part), window, is_part }
+    Job { ticket: load.ticket(&window, is_part), window, is_part, pages: 0.0 }
 }
 
 async fn work(fetcher: Arc<Fetcher>, run: Arc<Run>, job: Job) -> (Job, Result<Outcome, ExtractError>) {

@@ -33,7 +33,7 @@ pub const DEFAULT_COMMIT_RECORDS: u64 = 100_000;
 pub const DEFAULT_COMMIT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Windows that wait for the next commit at most while one is being made.
-const WAITING_WINDOWS: usize = 4;
+const WAITING_WINDOWS: usize = 1;
 
 /// What to sync.
 #[derive(Clone, Debug)]
