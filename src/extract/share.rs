@@ -31,8 +31,8 @@ const HEADROOM: f64 = 1.15;
 /// What is slightly too long is left as it is; a part, which was cut once already, even what is rather too long.
 const TOLERANCE: f64 = 1.1;
 const TOLERANCE_OF_PARTS: f64 = 1.6;
-/// Windows of more pages than these are not under way together unless the rate needs it: some 35 MB as received.
-const MOST_PAGES_UNDER_WAY: f64 = 500.0;
+/// Windows of more pages than these are not under way together unless the rate needs it: some 70 MB as received.
+const MOST_PAGES_UNDER_WAY: f64 = 1000.0;
 /// Workers for each that the rate needs, beyond its own headroom: some read short windows, which end soon.
 const SPARE_WORKERS: f64 = 1.2;
 /// Windows that are tried first while it is not known how long they are.
@@ -352,8 +352,8 @@ mod tests {
             };
             (0..100).take_while(has_room).count()
         };
-        assert_eq!(most(1, 20.0), 25);
-        assert_eq!(most(1, 40.0), 12);
+        assert_eq!(most(1, 30.0), 30);
+        assert_eq!(most(1, 50.0), 20);
         assert_eq!(most(1, 1000.0), 1);
         assert_eq!(most(500, 1000.0), 7);
         assert_eq!(most(60_000, 1000.0), 30);
