@@ -100,7 +100,7 @@ impl Pulse {
 }
 
 /// What is being read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct UnderWay {
     pub(super) windows: usize,
     pub(super) pages: f64,

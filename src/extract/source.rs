@@ -145,7 +145,8 @@ struct Crew {
     run: Arc<Run>,
     load: Arc<Load>,
     queue: VecDeque<Job>,
-    under_way: UnderWay,
+    /// As many as the windows at work were likely to have when they were begun.
+    pages_under_way: f64,
     at_work: JoinSet<(Job, Result<Outcome, ExtractError>)>,
 }
 
@@ -158,7 +159,7 @@ impl Crew {
             .settings
             .observer
             .tell(Event::Planned { windows: queue.len(), per_second: settings.plan.per_second.get() });
-        Self { fetcher, run: Arc::default(), load, queue, under_way: UnderWay::default(), at_work: JoinSet::new() }
+        Self { fetcher, run: Arc::default(), load, queue, pages_under_way: 0.0, at_work: JoinSet::new() }
     }
 
     /// The next window that is whole or has failed; `None` when all are done.
@@ -177,8 +178,7 @@ impl Crew {
                     Err(_) => continue,
                 },
             };
-            self.under_way.windows -= 1;
-            self.under_way.pages -= job.pages;
+            self.pages_under_way -= job.pages;
             match outcome {
                 Ok(Outcome::Whole(read)) => return Some(Ok(read)),
                 Ok(Outcome::Parts(parts)) => self.queue_parts(parts),
@@ -200,13 +200,12 @@ impl Crew {
             }
             let undone = self.queue.len() + 1 + self.at_work.len();
             job.pages = self.load.pages(&job.window);
-            let has_room = self.load.has_room(self.under_way, job.pages, undone);
-            if !has_room || self.under_way.windows >= self.affordable() {
+            let under_way = UnderWay { windows: self.at_work.len(), pages: self.pages_under_way };
+            if !self.load.has_room(under_way, job.pages, undone) || self.at_work.len() >= self.affordable() {
                 self.queue.push_front(job);
                 break;
             }
-            self.under_way.windows += 1;
-            self.under_way.pages += job.pages;
+            self.pages_under_way += job.pages;
             let worker = work(Arc::clone(&self.fetcher), Arc::clone(&self.run), job);
             self.at_work.spawn(worker.in_current_span());
         }
