@@ -25,7 +25,7 @@ fn steps(criterion: &mut Criterion) {
     let pages = pages();
     let records: Vec<Record<'_>> = pages.iter().flat_map(|page| internals::records(page).unwrap()).collect();
     let account = AccountId::new("bench");
-    let operations = transform::operations(&account, &pages).unwrap();
+    let keyed = transform::keyed(&account, &pages).unwrap();
     let mut group = group(criterion, "step");
 
     group.bench_function("parse only", |bencher| bencher.iter(|| pages.iter().for_each(|page| parse(page))));
@@ -39,14 +39,10 @@ fn steps(criterion: &mut Criterion) {
     each(&mut group, "action", &records, |record| internals::action(&record.action));
     each(&mut group, "detail", &records, |record| record.operation_detail.as_str().map(internals::detail));
     each(&mut group, "contacts", &records, |record| record.operation_detail.as_str().map(internals::contacts));
-    group.bench_function("arrow", |bencher| {
+    group.bench_function("rows", |bencher| {
         let pool = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        let batches = |operations| transform::batches(&account, DateTime::<Utc>::UNIX_EPOCH, operations).unwrap();
-        bencher.iter_batched(
-            || operations.clone(),
-            |operations| pool.install(|| batches(operations)),
-            BatchSize::PerIteration,
-        );
+        let batches = |keyed| transform::batches(&account, DateTime::<Utc>::UNIX_EPOCH, keyed).unwrap();
+        bencher.iter_batched(|| keyed.clone(), |keyed| pool.install(|| batches(keyed)), BatchSize::PerIteration);
     });
 }
 
@@ -57,8 +53,8 @@ fn whole(criterion: &mut Criterion) {
     for threads in [1, 2] {
         let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let batches = || {
-            let operations = transform::operations(&account, &pages).unwrap();
-            transform::batches(&account, DateTime::<Utc>::UNIX_EPOCH, operations).unwrap()
+            let keyed = transform::keyed(&account, &pages).unwrap();
+            transform::batches(&account, DateTime::<Utc>::UNIX_EPOCH, keyed).unwrap()
         };
         group.bench_function(format!("{threads} threads"), |bencher| bencher.iter(|| pool.install(batches)));
     }

@@ -113,11 +113,11 @@ fn run(directory: &Path, threads: usize) -> Result<(), Failure> {
         let (records, batches) = timed(|| windows.iter().map(|pages| to_batches(pages)).sum::<Result<usize, _>>());
         let (_, parse) = timed(|| each_page(&windows, |page| serde_json::from_str::<IgnoredAny>(page).map(|_| 0)));
         let (read, fields) = timed(|| each_page(&windows, fields));
-        let (_, operations) = timed(|| windows.iter().map(|pages| to_operations(pages)).sum::<Result<usize, _>>());
+        let (_, keyed) = timed(|| windows.iter().map(|pages| to_keyed(pages)).sum::<Result<usize, _>>());
         let records = records?;
         assert_eq!(records, read?, "cases differ");
         Ok(json!({ "threads": threads, "records": records, "bytes": text.len(),
-            "seconds": { "parse": parse, "fields": fields, "operations": operations, "batches": batches } }))
+            "seconds": { "parse": parse, "fields": fields, "keyed": keyed, "batches": batches } }))
     })?;
     println!("{measured}");
     Ok(())
@@ -125,13 +125,13 @@ fn run(directory: &Path, threads: usize) -> Result<(), Failure> {
 
 fn to_batches(pages: &[Cow<'_, str>]) -> Result<usize, Failure> {
     let account = AccountId::new("bench");
-    let operations = transform::operations(&account, pages)?;
-    let batches = transform::batches(&account, DateTime::<Utc>::UNIX_EPOCH, operations)?;
+    let records = transform::keyed(&account, pages)?;
+    let batches = transform::batches(&account, DateTime::<Utc>::UNIX_EPOCH, records)?;
     Ok(batches.iter().map(|batch| batch.rows.num_rows()).sum())
 }
 
-fn to_operations(pages: &[Cow<'_, str>]) -> Result<usize, Failure> {
-    Ok(transform::operations(&AccountId::new("bench"), pages)?.iter().map(Vec::len).sum())
+fn to_keyed(pages: &[Cow<'_, str>]) -> Result<usize, Failure> {
+    Ok(transform::keyed(&AccountId::new("bench"), pages)?.iter().map(Vec::len).sum())
 }
 
 fn each_page(

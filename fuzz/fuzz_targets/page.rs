@@ -15,8 +15,8 @@ fn check(data: &[u8]) -> Corpus {
     let texts = [page.text()];
     let Ok(records) = internals::records(&texts[0]) else { return Corpus::Reject };
     let account = AccountId::new("a");
-    let operations = transform::operations(&account, &texts).expect("the page has records");
-    let batches = transform::batches(&account, DateTime::UNIX_EPOCH, operations).expect("rows fit");
+    let keyed = transform::keyed(&account, &texts).expect("the page has records");
+    let batches = transform::batches(&account, DateTime::UNIX_EPOCH, keyed).expect("rows fit");
 
     let rows = batches.iter().flat_map(|batch| (0..batch.rows.num_rows()).map(|row| (&batch.rows, row)));
     let back: Vec<String> = rows.map(|(rows, row)| transform::record_json(rows, row).expect("a row of ours")).collect();

@@ -12,7 +12,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::ranged::RangedFile;
 use super::{LiveFile, LoadError, Store};
-use crate::model::{DetailStatus, Readings};
+use crate::model::{DetailCounts, DetailStatus, Readings};
 
 /// How many files are read at once.
 const PARALLEL_FILES: usize = 8;
@@ -40,15 +40,14 @@ pub async fn readings(
 async fn of_file(store: &Store, file: &LiveFile, shape: fn(Option<&str>) -> String) -> Result<Readings, LoadError> {
     let columns = Columns::open(store, file).await?;
     let mut readings = Readings::default();
-    let mut unparsed = 0_u64;
+    let mut counts = DetailCounts::default();
     for batch in columns.statuses().await? {
         for status in columns.text(&batch, STATUS)?.iter() {
-            let status = status.and_then(DetailStatus::parse).ok_or_else(|| columns.foreign(STATUS))?;
-            readings.count(&file.partition.category, status, 1);
-            unparsed += u64::from(status == DetailStatus::Unparsed);
+            counts.count(status.and_then(DetailStatus::parse).ok_or_else(|| columns.foreign(STATUS))?, 1);
         }
     }
-    if unparsed > 0 {
+    readings.count(&file.partition.category, counts);
+    if counts.unparsed > 0 {
         for batch in columns.unparsed_details().await? {
             for detail in columns.text(&batch, DETAIL)?.iter() {
                 readings.unparsed_shapes.count(shape(detail), 1);

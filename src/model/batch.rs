@@ -5,6 +5,8 @@ use std::fmt;
 
 use arrow::array::RecordBatch;
 
+use super::{DetailCounts, Shapes};
+
 /// `year` and `month` of rows whose time cannot be read.
 pub const UNKNOWN_TIME: (i32, i32) = (0, 0);
 
@@ -40,6 +42,10 @@ pub struct Batch {
     pub partition: Partition,
     /// The rows.
     pub rows: RecordBatch,
+    /// How their details were read.
+    pub detail: DetailCounts,
+    /// What the details look like that have no reading.
+    pub unparsed_shapes: Shapes,
 }
 
 /// Counts, never contents.

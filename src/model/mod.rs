@@ -1,8 +1,8 @@
 //! What flows through the pipeline, each state under its own name.
 //!
 //! ```text
-//! Window -> Page -> WindowRead -> Record -> Operation -> Batch -> StagedFile -> LedgerEntry
-//! (plan)    (extract)             (transform)            (load)                 (ledger)
+//! Window -> Page -> WindowRead -> Record -> KeyedRecord -> Operation -> Batch -> StagedFile -> LedgerEntry
+//! (plan)    (extract)             (transform)                          (load)                 (ledger)
 //! ```
 //!
 //! The rule: stages import from here and never from each other; only [`crate::pipeline`] knows them all.
@@ -11,6 +11,7 @@ mod account;
 mod batch;
 mod columns;
 mod coverage;
+mod keyed;
 mod operation;
 mod page;
 mod readings;
@@ -23,6 +24,7 @@ pub use account::{AccountId, REPORT};
 pub use batch::{Batch, Partition, UNKNOWN_TIME};
 pub use columns::{COLUMNS, Column, ColumnKind, PARTITION_COLUMNS, change_fields, file_schema, table_schema};
 pub use coverage::{Coverage, DayState, Span};
+pub use keyed::KeyedRecord;
 pub use operation::{Change, Detail, DetailStatus, Operation, Operator, OperatorKind, RecordId};
 pub use page::{Envelope, Page, PageError, WindowRead};
 pub use readings::{DetailCounts, Readings, Shapes};

@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::Partition;
-
 /// The identity of a row: 16 bytes of SHA-256, shown as 32 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RecordId(pub [u8; 16]);
@@ -53,8 +51,6 @@ pub struct Operation<'a> {
     pub channel: Option<Cow<'static, str>>,
     /// `category_type`, verbatim.
     pub category_type: Option<Cow<'a, str>>,
-    /// Whether the category is one that the upstream documents.
-    pub category_known: bool,
     /// `operator` and what it says.
     pub operator: Operator<'a>,
     /// `operation_detail`, verbatim.
@@ -63,8 +59,6 @@ pub struct Operation<'a> {
     pub detail: Detail<'a>,
     /// The record's JSON where the columns cannot reproduce it.
     pub source_json: Option<Cow<'a, str>>,
-    /// Where the row lies.
-    pub partition: Partition,
 }
 
 /// Who did it.

@@ -49,28 +49,31 @@ impl DetailCounts {
             DetailStatus::Unparsed => self.unparsed += rows,
         }
     }
+
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: Self) {
+        self.parsed += other.parsed;
+        self.ambiguous += other.ambiguous;
+        self.unparsed += other.unparsed;
+    }
 }
 
 impl Readings {
-    /// Counts `rows` of one category and status.
-    pub fn count(&mut self, category: &str, status: DetailStatus, rows: u64) {
+    /// Counts rows of one category.
+    pub fn count(&mut self, category: &str, rows: DetailCounts) {
         if let Some(counts) = self.detail_by_category.get_mut(category) {
-            counts.count(status, rows);
+            counts.add(rows);
         } else {
-            self.detail_by_category.entry(category.to_owned()).or_default().count(status, rows);
+            self.detail_by_category.insert(category.to_owned(), rows);
         }
     }
 
     /// Adds what was counted elsewhere.
     pub fn add(&mut self, other: &Self) {
         for (category, counts) in &other.detail_by_category {
-            self.count(category, DetailStatus::Parsed, counts.parsed);
-            self.count(category, DetailStatus::Ambiguous, counts.ambiguous);
-            self.count(category, DetailStatus::Unparsed, counts.unparsed);
+            self.count(category, *counts);
         }
-        for (shape, rows) in &other.unparsed_shapes.rows {
-            self.unparsed_shapes.count(shape.clone(), *rows);
-        }
+        self.unparsed_shapes.add(&other.unparsed_shapes);
     }
 }
 
@@ -82,6 +85,11 @@ impl Shapes {
         } else {
             *self.rows.entry("<other>".to_owned()).or_default() += rows;
         }
+    }
+
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        other.rows.iter().for_each(|(shape, rows)| self.count(shape.clone(), *rows));
     }
 
     /// The commonest shapes and their rows, most first.
@@ -124,9 +132,9 @@ mod tests {
     #[test]
     fn readings_of_several_files_add_up() {
         let mut one = Readings::default();
-        one.count("device", DetailStatus::Parsed, 2);
+        one.count("device", DetailCounts { parsed: 2, ..DetailCounts::default() });
         let mut two = Readings::default();
-        two.count("device", DetailStatus::Unparsed, 1);
+        two.count("device", DetailCounts { unparsed: 1, ..DetailCounts::default() });
         two.unparsed_shapes.count("<text>".to_owned(), 1);
 
         one.add(&two);

@@ -1,6 +1,6 @@
 //! The rows of one commit, gathered window by window.
 //!
-//! The rule: what is kept of a window that is done is Arrow, which is small; its operations are gone.
+//! The rule: what is kept of a window that is done is Arrow, which is small; its records are gone.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,9 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 
 use super::commit::Run;
+use super::report::SyncReport;
 use crate::ledger::RowsV1;
-use crate::model::{Batch, Operation, Partition};
+use crate::model::{KeyedRecord, Partition};
 use crate::transform;
 
 /// New rows, by partition.
@@ -21,14 +22,21 @@ pub(super) struct NewRows {
 }
 
 impl NewRows {
-    /// Adds what one window brought.
-    pub(super) fn add(&mut self, run: &Run, operations: Vec<Vec<Operation<'_>>>) -> Result<(), ArrowError> {
-        for operation in operations.iter().flatten() {
+    /// Adds what one window brought, and counts it in `report`.
+    pub(super) fn add(
+        &mut self,
+        run: &Run,
+        records: Vec<Vec<KeyedRecord<'_>>>,
+        report: &mut SyncReport,
+    ) -> Result<(), ArrowError> {
+        report.count_new(records.iter().flatten());
+        for record in records.iter().flatten() {
             self.count += 1;
-            self.record_id_xor ^= u128::from_be_bytes(operation.record_id.0);
+            self.record_id_xor ^= u128::from_be_bytes(record.record_id.0);
         }
-        for Batch { partition, rows } in transform::batches(&run.account, run.started_at, operations)? {
-            self.partitions.entry(partition).or_default().push(rows);
+        for batch in transform::batches(&run.account, run.started_at, records)? {
+            report.count_readings(&batch);
+            self.partitions.entry(batch.partition).or_default().push(batch.rows);
         }
         Ok(())
     }

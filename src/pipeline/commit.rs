@@ -2,7 +2,7 @@
 //! writer was faster.
 //!
 //! ```text
-//! WindowRead --transform--> Operation --union--> NewRows --stage--> StagedFile --publish, commit--> version
+//! WindowRead --transform--> KeyedRecord --union, transform--> NewRows --stage--> StagedFile --publish, commit--> version
 //!     +------------------- pack ------------------------------> RawPack ------+
 //! ```
 //!
@@ -126,12 +126,11 @@ async fn gather(
     let mut counts = Vec::with_capacity(reads.len());
     for read in reads {
         let texts: Vec<Cow<'_, str>> = read.pages.iter().map(Page::text).collect();
-        let operations = tokio::task::block_in_place(|| transform::operations(&run.account, &texts))
+        let records = tokio::task::block_in_place(|| transform::keyed(&run.account, &texts))
             .map_err(|source| SyncError::Page { window: read.window.clone(), source })?;
-        stored.extend(store, table, &union::selection(&read.window, &operations), &run.account).await?;
-        let (new, count) = union.add(&read.window, operations, &stored);
-        report.count_new(new.iter().flatten());
-        tokio::task::block_in_place(|| rows.add(run, new))?;
+        stored.extend(store, table, &union::selection(&read.window, &records), &run.account).await?;
+        let (new, count) = union.add(&read.window, records, &stored);
+        tokio::task::block_in_place(|| rows.add(run, new, report))?;
         counts.push(count);
     }
     Ok((rows, counts))

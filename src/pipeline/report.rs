@@ -4,8 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::extract::ExtractError;
-use crate::model::{DetailCounts, DetailStatus, Operation, Readings};
-use crate::transform;
+use crate::model::{Batch, DetailCounts, KeyedRecord, Readings};
 
 /// The summary of a `sync`, as `--output json` prints it.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -97,21 +96,18 @@ pub enum StopReason {
 }
 
 impl SyncReport {
-    /// Counts rows that were added.
-    pub(super) fn count_new<'o>(&mut self, operations: impl Iterator<Item = &'o Operation<'o>>) {
-        for operation in operations {
-            self.unreadable_times += u64::from(operation.event_time.is_none());
-            self.unknown_categories += u64::from(!operation.category_known);
-            self.count_reading(operation);
+    /// Counts records whose rows are added.
+    pub(super) fn count_new<'r>(&mut self, records: impl Iterator<Item = &'r KeyedRecord<'r>>) {
+        for record in records {
+            self.unreadable_times += u64::from(record.event_time.is_none());
+            self.unknown_categories += u64::from(!record.category_known);
         }
     }
 
-    fn count_reading(&mut self, operation: &Operation<'_>) {
-        let status = operation.detail.status;
-        self.detail.count(status, 1);
-        self.readings.count(&operation.partition.category, status, 1);
-        if status == DetailStatus::Unparsed {
-            self.readings.unparsed_shapes.count(transform::detail_shape(operation.operation_detail.as_deref()), 1);
-        }
+    /// Counts how the details of rows that are added were read.
+    pub(super) fn count_readings(&mut self, batch: &Batch) {
+        self.detail.add(batch.detail);
+        self.readings.count(&batch.partition.category, batch.detail);
+        self.readings.unparsed_shapes.add(&batch.unparsed_shapes);
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime};
 
 use crate::load::{MonthRange, Selection, StoredRows};
-use crate::model::{Operation, RecordId, Scope, Window};
+use crate::model::{KeyedRecord, RecordId, Scope, Window};
 
 /// What one window brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,32 +24,32 @@ pub(super) struct Union {
 }
 
 impl Union {
-    /// The operations of `window`, by page, that neither the table nor an earlier window has, given what the table holds
+    /// The records of `window`, by page, that neither the table nor an earlier window has, given what the table holds
     /// of their time.
     pub(super) fn add<'p>(
         &mut self,
         window: &Window,
-        mut operations: Vec<Vec<Operation<'p>>>,
+        mut records: Vec<Vec<KeyedRecord<'p>>>,
         stored: &StoredRows,
-    ) -> (Vec<Vec<Operation<'p>>>, WindowCounts) {
-        let mut counts = WindowCounts { vanished: vanished(window, &operations, stored), ..Default::default() };
-        for page in &mut operations {
+    ) -> (Vec<Vec<KeyedRecord<'p>>>, WindowCounts) {
+        let mut counts = WindowCounts { vanished: vanished(window, &records, stored), ..Default::default() };
+        for page in &mut records {
             let received = page.len();
             page.retain(|row| !stored.contains(row.record_id) && self.taken.insert(row.record_id));
             counts.new += page.len() as u64;
             counts.already_stored += (received - page.len()) as u64;
         }
-        (operations, counts)
+        (records, counts)
     }
 }
 
 /// Stored rows from well within `window` that it did not bring.
-fn vanished(window: &Window, operations: &[Vec<Operation<'_>>], stored: &StoredRows) -> Option<u64> {
+fn vanished(window: &Window, records: &[Vec<KeyedRecord<'_>>], stored: &StoredRows) -> Option<u64> {
     if *window.scope() != Scope::All {
         return None;
     }
     let (first, end) = safe_interior(window);
-    let received: HashSet<RecordId> = operations.iter().flatten().map(|operation| operation.record_id).collect();
+    let received: HashSet<RecordId> = records.iter().flatten().map(|record| record.record_id).collect();
     let gone = stored
         .iter()
         .filter(|(id, row)| row.event_time.is_some_and(|time| first <= time && time < end) && !received.contains(id));
@@ -65,15 +65,15 @@ fn safe_interior(window: &Window) -> (i64, i64) {
 }
 
 /// The part of the table that the window's rows, stored or new, can lie in.
-pub(super) fn selection(window: &Window, operations: &[Vec<Operation<'_>>]) -> Selection {
+pub(super) fn selection(window: &Window, records: &[Vec<KeyedRecord<'_>>]) -> Selection {
     let mut months: BTreeMap<(i32, i32), Option<(i64, i64)>> = BTreeMap::new();
     let (first, end) = safe_interior(window);
     for (month, times) in by_month(first, end) {
         widen(&mut months, month, Some(times));
     }
-    for operation in operations.iter().flatten() {
-        let month = (operation.partition.year, operation.partition.month);
-        widen(&mut months, month, operation.event_time.map(|time| (time, time)));
+    for record in records.iter().flatten() {
+        let month = (record.partition.year, record.partition.month);
+        widen(&mut months, month, record.event_time.map(|time| (time, time)));
     }
     let range = |((year, month), times)| MonthRange { year, month, times };
     Selection::Months(months.into_iter().map(range).collect())

@@ -11,8 +11,9 @@ use serde_json::value::RawValue;
 
 use crate::model::{Envelope, Field, PageError, Record};
 
-/// The documented members of a record.
-const FIELDS: [&str; 5] = ["action", "category_type", "operation_detail", "operator", "time"];
+/// The documented members of a record, up to where their text starts.
+const KEYS: [&str; 5] =
+    ["\"action\":\"", "\"category_type\":\"", "\"operation_detail\":\"", "\"operator\":\"", "\"time\":\""];
 
 /// The JSON texts of a page's records (`text` as by [`crate::model::Page::text`]), in the page's order.
 pub(super) fn sources(text: &str) -> Result<Vec<&str>, PageError> {
@@ -29,19 +30,17 @@ pub(super) fn record(source: &str) -> Record<'_> {
 /// nothing of it needs to be read byte by byte. That `source` is JSON is known.
 fn bare_record(source: &str) -> Option<Record<'_>> {
     let mut fields = [const { None }; 5];
-    let mut rest = source.strip_prefix("{\"")?;
-    loop {
-        let (key, value) = bare_text(rest)?;
-        let place = FIELDS.iter().position(|field| *field == key)?;
-        let (value, after) = bare_text(value.strip_prefix(":\"")?)?;
+    let mut rest = source.strip_prefix('{')?;
+    for likely in 0..5 {
+        let (place, value) = bare_member(rest, likely)?;
+        let (value, after) = bare_text(value)?;
         if fields[place].replace(Field::Text(Cow::Borrowed(value))).is_some() {
             return None;
         }
-        match after.strip_prefix(",\"") {
-            Some(next) => rest = next,
-            None if after == "}" => break,
-            None => return None,
-        }
+        rest = after.strip_prefix(if likely < 4 { ',' } else { '}' })?;
+    }
+    if !rest.is_empty() {
+        return None;
     }
     let [action, category_type, operation_detail, operator, time] = fields;
     Some(Record {
@@ -53,6 +52,14 @@ fn bare_record(source: &str) -> Option<Record<'_>> {
         rest: None,
         source,
     })
+}
+
+/// Which field a member is, and what follows the quote that opens its text. Mostly the members come in one order.
+fn bare_member(member: &str, likely: usize) -> Option<(usize, &str)> {
+    if let Some(value) = member.strip_prefix(KEYS[likely]) {
+        return Some((likely, value));
+    }
+    KEYS.iter().enumerate().find_map(|(place, key)| Some((place, member.strip_prefix(key)?)))
 }
 
 /// The text up to the next quote, if there is no escape in it, and what follows the quote.

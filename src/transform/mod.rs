@@ -1,18 +1,20 @@
 //! Pages -> records -> typed operations -> Arrow.
 //!
 //! ```text
-//! Page --decode--> Record --identity, time, category, operator, action, detail--> Operation --rows--> Batch
-//!      (a page to a core)                                                      (a partition to a core)
+//! Page --decode--> Record --identity, time, category--> KeyedRecord
+//!                                                            | (sorted, by partition)
+//! Batch <--columns-- Operation <--operator, action, detail---+
 //! ```
 //!
-//! Operations borrow from their page wherever its text says what the column holds.
+//! What waits for the rest of its window is a [`KeyedRecord`], which is small and borrows from its page. An
+//! [`Operation`] lives only until its row is written.
 //!
 //! The rule: every record the upstream reported comes out as a row; what cannot be read is null, counted, and kept in
 //! `source_json`.
 
 mod action;
 mod category;
-mod column;
+mod columns;
 mod contact;
 mod decode;
 mod detail;
@@ -34,82 +36,81 @@ pub use self::detail::{PARSER_VERSION, parse as read_detail, shape as detail_sha
 use self::identity::Identities;
 use self::memo::Memo;
 pub use self::rows::{batches, record_json};
-use crate::model::{AccountId, Detail, Field, Operation, PageError, Partition, Record, RecordId, UNKNOWN_TIME};
+use crate::model::{AccountId, Detail, Field, KeyedRecord, Operation, PageError, Partition, Record, UNKNOWN_TIME};
 
-/// The operations of one window, page by page, from the texts of all its pages (see [`crate::model::Page::text`]). Pages
-/// are read on all cores.
+/// The records of one window, page by page, from the texts of all its pages (see [`crate::model::Page::text`]). Pages are
+/// read on all cores.
 ///
 /// All pages of the window must be given at once: identical records are numbered within it.
-pub fn operations<'p>(account: &AccountId, pages: &'p [Cow<'p, str>]) -> Result<Vec<Vec<Operation<'p>>>, PageError> {
+pub fn keyed<'p>(account: &AccountId, pages: &'p [Cow<'p, str>]) -> Result<Vec<Vec<KeyedRecord<'p>>>, PageError> {
     let identities = Identities::of(account);
-    let read = |memo: &mut Memo<'p>, page: &'p Cow<'p, str>| TypedPage::read(page, &identities, memo);
-    let typed = pages.par_iter().map_init(Memo::default, read).collect::<Result<_, _>>()?;
-    Ok(numbered(typed, &identities))
+    let read = |memo: &mut Memo<'p>, page: &'p Cow<'p, str>| -> Result<Vec<_>, PageError> {
+        let sources = decode::sources(page)?;
+        Ok(sources.into_iter().map(|source| keyed_record(source, &identities, memo)).collect())
+    };
+    let mut pages = pages.par_iter().map_init(Memo::default, read).collect::<Result<Vec<_>, _>>()?;
+    number(&mut pages, &identities);
+    Ok(pages)
 }
 
-/// A page's operations, and the record texts they come from.
-struct TypedPage<'p> {
-    sources: Vec<&'p str>,
-    operations: Vec<Operation<'p>>,
-}
-
-impl<'p> TypedPage<'p> {
-    fn read(text: &'p str, identities: &Identities, memo: &mut Memo<'p>) -> Result<Self, PageError> {
-        let sources = decode::sources(text)?;
-        let read = |source: &&'p str| {
-            let record = decode::record(source);
-            let id = identities.record_id(&record, 0);
-            operation(record, id, memo)
-        };
-        let operations = sources.iter().map(read).collect();
-        Ok(Self { sources, operations })
+fn keyed_record<'p>(source: &'p str, identities: &Identities, memo: &mut Memo<'p>) -> KeyedRecord<'p> {
+    let record = decode::record(source);
+    let event_time = time::parse(&record.time);
+    let (category, category_known) = memo.category(&record.category_type);
+    let (year, month) = event_time.and_then(year_and_month).unwrap_or(UNKNOWN_TIME);
+    KeyedRecord {
+        record_id: identities.record_id(&record, 0),
+        event_time,
+        partition: Partition { year, month, category },
+        category_known,
+        source,
     }
 }
 
-/// The operations, with those told apart that agree.
-fn numbered<'p>(mut pages: Vec<TypedPage<'p>>, identities: &Identities) -> Vec<Vec<Operation<'p>>> {
+/// Tells those records of a window apart that agree.
+fn number(pages: &mut [Vec<KeyedRecord<'_>>], identities: &Identities) {
     let starts: Vec<usize> =
-        pages.iter().scan(0, |next, page| Some(std::mem::replace(next, *next + page.sources.len()))).collect();
+        pages.iter().scan(0, |next, page| Some(std::mem::replace(next, *next + page.len()))).collect();
     let place = |index: usize| {
         let page = starts.partition_point(|start| *start <= index) - 1;
         (page, index - starts[page])
     };
-    let firsts: Vec<_> = pages.iter().flat_map(|page| &page.operations).map(|operation| operation.record_id).collect();
+    let firsts: Vec<_> = pages.iter().flatten().map(|record| record.record_id).collect();
     let record = |index: usize| {
         let (page, line) = place(index);
-        decode::record(pages[page].sources[line])
+        decode::record(pages[page][line].source)
     };
     for (index, id) in identities.of_twins(&firsts, record) {
         let (page, line) = place(index);
-        pages[page].operations[line].record_id = id;
+        pages[page][line].record_id = id;
     }
-    pages.into_iter().map(|page| page.operations).collect()
 }
 
-fn operation<'p>(record: Record<'p>, record_id: RecordId, memo: &mut Memo<'p>) -> Operation<'p> {
-    let event_time = time::parse(&record.time);
-    let (category, category_known) = memo.category(&record.category_type);
+/// The typed row of a record.
+pub fn operation<'p>(record: &KeyedRecord<'p>) -> Operation<'p> {
+    typed(record, &mut Memo::default())
+}
+
+fn typed<'p>(keyed: &KeyedRecord<'p>, memo: &mut Memo<'p>) -> Operation<'p> {
+    let record = decode::record(keyed.source);
     let (action_kind, channel) = memo.action(&record.action);
-    let (year, month) = event_time.and_then(year_and_month).unwrap_or(UNKNOWN_TIME);
-    let reproducible = event_time.is_some() && reproducible(&record);
-    let source_json = (!reproducible).then_some(Cow::Borrowed(record.source));
+    let reproducible = keyed.event_time.is_some() && reproducible(&record);
+    let source_json = (!reproducible).then_some(Cow::Borrowed(keyed.source));
     let operator = memo.operator(&record.operator);
-    let unlisted = if category_known { None } else { record.category_type.as_str() };
+    let unlisted = if keyed.category_known { None } else { record.category_type.as_str() };
     let detail = detail(&record.operation_detail, unlisted);
 
     Operation {
-        record_id,
-        event_time,
+        record_id: keyed.record_id,
+        event_time: keyed.event_time,
         action: text(record.action),
         action_kind,
         channel,
         category_type: text(record.category_type),
-        category_known,
         operator,
         operation_detail: text(record.operation_detail),
         detail,
         source_json,
-        partition: Partition { year, month, category },
     }
 }
 
@@ -150,12 +151,13 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::model::RecordId;
 
     fn ids(pages: &[&[&str]]) -> HashSet<RecordId> {
         let page = |records: &&[&str]| Cow::Owned(format!(r#"{{"operation_logs":[{}]}}"#, records.join(",")));
         let pages: Vec<_> = pages.iter().map(page).collect();
-        let operations = operations(&AccountId::new("a"), &pages).unwrap();
-        operations.iter().flatten().map(|operation| operation.record_id).collect()
+        let records = keyed(&AccountId::new("a"), &pages).unwrap();
+        records.iter().flatten().map(|record| record.record_id).collect()
     }
 
     #[test]

@@ -1,11 +1,10 @@
-//! Operations -> Arrow, one batch a partition; and rows back to the records they came from.
+//! Records -> Arrow, by partition; and rows back to the records they came from.
 //!
 //! The rule: [`record_json`] gives back what the upstream reported, for every row ever written.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, Int32Array, RecordBatch, TimestampMicrosecondArray};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::error::ArrowError;
 use chrono::{DateTime, Utc};
@@ -13,97 +12,60 @@ use foldhash::fast::RandomState;
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::column::Column;
-use super::{detail, time};
-use crate::model::{AccountId, Batch, Operation, Partition, REPORT, RecordId, file_schema};
+use super::columns::Columns;
+use super::detail::shape;
+use super::memo::Memo;
+use super::{time, typed};
+use crate::model::{AccountId, Batch, DetailCounts, DetailStatus, KeyedRecord, Partition, Shapes};
 
-/// Rows that are appended to one column after the other: few enough that their operations stay in the processor's cache
-/// meanwhile.
-const BLOCK_ROWS: usize = 512;
+/// Rows a batch holds at most: enough of them that a partition of any size is built on all cores.
+const BATCH_ROWS: usize = 8192;
 
-/// Rows grouped by partition, each group sorted by time (unreadable first), then identity. Partitions are built on all
-/// cores.
-pub fn batches(
+/// Rows in batches of one partition each, each batch sorted by time (unreadable first), then identity. They are built on
+/// all cores.
+pub fn batches<'p>(
     account: &AccountId,
     ingested_at: DateTime<Utc>,
-    operations: Vec<Vec<Operation<'_>>>,
+    records: Vec<Vec<KeyedRecord<'p>>>,
 ) -> Result<Vec<Batch>, ArrowError> {
-    let mut partitions: Vec<_> = by_partition(&operations).into_iter().collect();
-    partitions.sort_unstable_by_key(|(partition, _)| *partition);
-    let batch = |(partition, keyed): (&Partition, Vec<Keyed<'_>>)| {
-        Ok(Batch { partition: partition.clone(), rows: rows(account, ingested_at, &sorted(keyed))? })
-    };
-    let batches = partitions.into_par_iter().with_max_len(1).map(batch).collect();
-    // An operation is many small pieces of memory: to give them back takes as long as some of the columns.
-    operations.into_par_iter().for_each(drop);
-    batches
+    let mut partitions = by_partition(records);
+    partitions.par_iter_mut().for_each(|rows| rows.sort_unstable_by_key(|row| (row.event_time, row.record_id)));
+    let parts: Vec<&[KeyedRecord<'p>]> = partitions.iter().flat_map(|rows| rows.chunks(BATCH_ROWS)).collect();
+    let build = |memo: &mut Memo<'p>, rows: &&[KeyedRecord<'p>]| batch(account, ingested_at, rows, memo);
+    parts.par_iter().with_max_len(1).map_init(Memo::default, build).collect()
 }
 
-/// An operation behind what rows are sorted by, so that comparing does not reach for whole operations.
-type Keyed<'o> = (Option<i64>, RecordId, &'o Operation<'o>);
-type Partitions<'o> = HashMap<&'o Partition, Vec<Keyed<'o>>, RandomState>;
-
-fn by_partition<'o>(pages: &'o [Vec<Operation<'o>>]) -> Partitions<'o> {
-    let add = |mut partitions: Partitions<'o>, page: &'o Vec<Operation<'o>>| {
-        for operation in page {
-            let keyed = (operation.event_time, operation.record_id, operation);
-            partitions.entry(&operation.partition).or_default().push(keyed);
+fn by_partition(records: Vec<Vec<KeyedRecord<'_>>>) -> Vec<Vec<KeyedRecord<'_>>> {
+    let mut partitions: HashMap<Partition, Vec<KeyedRecord<'_>>, RandomState> = HashMap::default();
+    for record in records.into_iter().flatten() {
+        match partitions.get_mut(&record.partition) {
+            Some(rows) => rows.push(record),
+            None => drop(partitions.insert(record.partition.clone(), vec![record])),
         }
-        partitions
-    };
-    let unite = |mut one: Partitions<'o>, other: Partitions<'o>| {
-        other.into_iter().for_each(|(partition, keyed)| one.entry(partition).or_default().extend(keyed));
-        one
-    };
-    pages.par_iter().fold(Partitions::default, add).reduce(Partitions::default, unite)
+    }
+    let mut partitions: Vec<_> = partitions.into_iter().collect();
+    partitions.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    partitions.into_iter().map(|(_, rows)| rows).collect()
 }
 
-fn sorted<'o>(mut keyed: Vec<Keyed<'o>>) -> Vec<&'o Operation<'o>> {
-    keyed.sort_unstable_by_key(|(time, id, _)| (*time, *id));
-    keyed.into_iter().map(|(_, _, operation)| operation).collect()
-}
-
-fn rows(
+fn batch<'p>(
     account: &AccountId,
     ingested_at: DateTime<Utc>,
-    operations: &[&Operation<'_>],
-) -> Result<RecordBatch, ArrowError> {
-    let count = operations.len();
-    let ingested_at = TimestampMicrosecondArray::from_value(ingested_at.timestamp_micros(), count);
-    let mut columns = [
-        Column::record_id(count),
-        Column::event_time(count),
-        Column::same_text(count, account.as_str()),
-        Column::same_text(count, REPORT),
-        Column::text(count, |o| o.action.as_deref()),
-        Column::text(count, |o| o.action_kind.as_deref()),
-        Column::text(count, |o| o.channel.as_deref()),
-        Column::text(count, |o| o.category_type.as_deref()),
-        Column::text(count, |o| o.operator.verbatim.as_deref()),
-        Column::text(count, |o| o.operator.id.as_deref()),
-        Column::text(count, |o| Some(o.operator.kind.as_str())),
-        Column::text(count, |o| o.operator.domain.as_deref()),
-        Column::text(count, |o| o.operation_detail.as_deref()),
-        Column::text(count, |o| Some(o.detail.status.as_str())),
-        Column::text(count, |o| o.detail.verb.as_deref()),
-        Column::text(count, |o| o.detail.object_type.as_deref()),
-        Column::text(count, |o| o.detail.object_name.as_deref()),
-        Column::text(count, |o| o.detail.target_relation),
-        Column::text(count, |o| o.detail.target_name.as_deref()),
-        Column::text(count, |o| o.detail.target_email.as_deref()),
-        Column::changes(),
-        Column::text_list(count, |o| &o.detail.phone_numbers),
-        Column::text_list(count, |o| &o.detail.emails),
-        Column::text_list(count, |o| &o.detail.extensions),
-        Column::Same(Arc::new(Int32Array::from_value(detail::PARSER_VERSION, count))),
-        Column::text(count, |o| o.source_json.as_deref()),
-        Column::Same(Arc::new(ingested_at.with_timezone("UTC"))),
-    ];
-    for block in operations.chunks(BLOCK_ROWS) {
-        columns.iter_mut().for_each(|column| column.append(block));
+    records: &[KeyedRecord<'p>],
+    memo: &mut Memo<'p>,
+) -> Result<Batch, ArrowError> {
+    let mut columns = Columns::with_capacity(records.len());
+    let (mut detail, mut unparsed_shapes) = (DetailCounts::default(), Shapes::default());
+    for record in records {
+        let operation = typed(record, memo);
+        columns.append(&operation);
+        detail.count(operation.detail.status, 1);
+        if operation.detail.status == DetailStatus::Unparsed {
+            unparsed_shapes.count(shape(operation.operation_detail.as_deref()), 1);
+        }
     }
-    let columns = columns.into_iter().map(Column::finish).collect::<Result<_, _>>()?;
-    RecordBatch::try_new(file_schema(), columns)
+    let partition = records.first().map(|record| record.partition.clone()).unwrap_or_default();
+    Ok(Batch { partition, rows: columns.finish(account, ingested_at)?, detail, unparsed_shapes })
 }
 
 /// The JSON of the record that became row `row` of `rows` (columns by name, as in the table); `None` where the row is not
@@ -168,9 +130,9 @@ mod tests {
         fn rows_give_back_every_record_that_was_reported(records in prop::collection::vec(record(), 0..12)) {
             let page = [Cow::Owned(json!({ "operation_logs": records }).to_string())];
             let account = AccountId::new("a");
-            let operations = super::super::operations(&account, &page).unwrap();
+            let keyed = super::super::keyed(&account, &page).unwrap();
             let mut back: Vec<String> = Vec::new();
-            for Batch { rows, .. } in batches(&account, DateTime::UNIX_EPOCH, operations).unwrap() {
+            for Batch { rows, .. } in batches(&account, DateTime::UNIX_EPOCH, keyed).unwrap() {
                 for row in 0..rows.num_rows() {
                     let json = record_json(&rows, row).unwrap();
                     back.push(serde_json::from_str::<Value>(&json).unwrap().to_string());

@@ -1,0 +1,20 @@
+//! A record by what unites, sorts and places it, before the rest of it is read.
+//!
+//! The rule: it is small, as those of a whole window wait at once; what a row needs beyond is read out of `source`.
+
+use super::{Partition, RecordId};
+
+/// A record whose identity, time and place are known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyedRecord<'p> {
+    /// Identity within the table.
+    pub record_id: RecordId,
+    /// Microseconds since the Unix epoch, UTC; `None` where `time` cannot be read.
+    pub event_time: Option<i64>,
+    /// Where its row lies.
+    pub partition: Partition,
+    /// Whether the category is one that the upstream documents.
+    pub category_known: bool,
+    /// The record's JSON text, within its page.
+    pub source: &'p str,
+}
