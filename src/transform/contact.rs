@@ -10,12 +10,16 @@ use std::ops::Range;
 use memchr::{memchr, memchr_iter, memchr2};
 use smallvec::SmallVec;
 
+use super::trim::trim;
+
 /// Digits that no telephone number exceeds: a group that would go beyond belongs to whatever follows.
 const MOST_DIGITS: usize = 17;
 /// A first run this long is a whole number written compactly, so a space ends it.
 const COMPACT_DIGITS: usize = 9;
 /// Digits of a whole number of the North American plan, the `1` included.
 const NANP_DIGITS: usize = 11;
+/// What a local part holds beside letters and digits.
+const LOCAL_SIGNS: &[u8] = b"._%+-'&";
 /// Extension numbers are shorter than telephone numbers.
 const MOST_EXTENSION_DIGITS: usize = 10;
 
@@ -103,7 +107,7 @@ pub(super) fn is_email(text: &str) -> bool {
 
 /// Whether an email address stands anywhere in `text`.
 pub(super) fn holds_email(text: &str) -> bool {
-    text.contains('@') && !email_spans(text).is_empty()
+    !email_spans(text).is_empty()
 }
 
 /// How many bytes at the start of `text` are phone numbers, email addresses and extensions, one or a list of them.
@@ -114,7 +118,8 @@ pub(super) fn leading_contacts(text: &str) -> usize {
     spans.sort_by_key(|span| span.start);
     let mut end = leading_extension(text);
     for span in spans {
-        let between = text.get(end..span.start).unwrap_or("\0").trim();
+        let between = text.get(end..span.start).unwrap_or("\0");
+        let between = trim(between);
         if !matches!(between, "" | "," | ";" | "&" | "and") {
             break;
         }
@@ -157,21 +162,27 @@ fn email_spans(text: &str) -> Spans {
 
 /// The longest tail of `before` that can stand left of an `@`.
 fn local_part(before: &str) -> &str {
-    let foreign = before.chars().next_back().is_some_and(is_foreign);
-    let tail = before.char_indices().rev().take_while(|(_, c)| {
-        is_latin(*c) || (foreign && is_foreign(*c)) || matches!(c, '.' | '_' | '%' | '+' | '-' | '\'' | '&')
-    });
-    let start = tail.last().map_or(before.len(), |(start, _)| start);
-    let run = &before[start..];
+    let run = local_run(before);
     let run = double_dots(run).next_back().map_or(run, |dots| &run[dots + 2..]);
     run.trim_start_matches(['.', '-', '\'', '&'])
 }
 
+fn local_run(before: &str) -> &str {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || LOCAL_SIGNS.contains(byte);
+    let start = before.bytes().rposition(|byte| !plain(&byte)).map_or(0, |at| at + 1);
+    if start == 0 || before.as_bytes()[start - 1].is_ascii() {
+        return &before[start..];
+    }
+    let foreign = before.chars().next_back().is_some_and(is_foreign);
+    let tail = before.char_indices().rev().take_while(|(_, c)| {
+        is_latin(*c) || (foreign && is_foreign(*c)) || u8::try_from(*c).is_ok_and(|byte| LOCAL_SIGNS.contains(&byte))
+    });
+    tail.last().map_or("", |(start, _)| &before[start..])
+}
+
 /// The longest start of `after` that can stand right of an `@`: labels with a dot between, the last one no number.
 fn domain(after: &str) -> &str {
-    let foreign = after.chars().next().is_some_and(is_foreign);
-    let outside = |c: char| !(is_latin(c) || (foreign && is_foreign(c)) || matches!(c, '.' | '-'));
-    let end = after.find(outside).unwrap_or(after.len());
+    let end = domain_run(after);
     let mut run = &after[..end];
     if after[end..].starts_with('@') {
         // Two addresses joined by a hyphen: the rest is the second one's local part.
@@ -188,6 +199,20 @@ fn domain(after: &str) -> &str {
         run = &run[..dot];
     }
     if run.starts_with(['.', '-']) { "" } else { run }
+}
+
+/// Where the letters, dots and hyphens at the start of `after` end.
+fn domain_run(after: &str) -> usize {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    match after.bytes().position(|byte| !plain(byte)) {
+        None => after.len(),
+        Some(end) if after.as_bytes()[end].is_ascii() => end,
+        Some(_) => {
+            let foreign = after.chars().next().is_some_and(is_foreign);
+            let outside = |c: char| !(is_latin(c) || (foreign && is_foreign(c)) || matches!(c, '.' | '-'));
+            after.find(outside).unwrap_or(after.len())
+        }
+    }
 }
 
 /// Where two dots stand side by side.

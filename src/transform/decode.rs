@@ -29,26 +29,25 @@ pub(super) fn record(source: &str) -> Record<'_> {
 /// The record, if it is as documented and has no escapes and no white space, as most are: then quotes alone part it, and
 /// nothing of it needs to be read byte by byte. That `source` is JSON is known.
 fn bare_record(source: &str) -> Option<Record<'_>> {
-    let mut fields = [const { None }; 5];
+    let mut texts = [None; KEYS.len()];
     let mut rest = source.strip_prefix('{')?;
-    for likely in 0..5 {
+    for likely in 0..KEYS.len() {
         let (place, value) = bare_member(rest, likely)?;
         let (value, after) = bare_text(value)?;
-        if fields[place].replace(Field::Text(Cow::Borrowed(value))).is_some() {
-            return None;
-        }
-        rest = after.strip_prefix(if likely < 4 { ',' } else { '}' })?;
+        texts[place] = Some(value);
+        rest = after.strip_prefix(if likely + 1 < KEYS.len() { ',' } else { '}' })?;
     }
-    if !rest.is_empty() {
+    // As many members as keys: all are there only if none comes twice.
+    let [Some(action), Some(category_type), Some(operation_detail), Some(operator), Some(time)] = texts else {
         return None;
-    }
-    let [action, category_type, operation_detail, operator, time] = fields;
-    Some(Record {
-        action: action?,
-        category_type: category_type?,
-        operation_detail: operation_detail?,
-        operator: operator?,
-        time: time?,
+    };
+    let field = |text| Field::Text(Cow::Borrowed(text));
+    rest.is_empty().then(|| Record {
+        action: field(action),
+        category_type: field(category_type),
+        operation_detail: field(operation_detail),
+        operator: field(operator),
+        time: field(time),
         rest: None,
         source,
     })

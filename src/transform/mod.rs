@@ -26,6 +26,7 @@ mod memo;
 mod operator;
 mod rows;
 mod time;
+mod trim;
 
 use std::borrow::Cow;
 

@@ -6,15 +6,16 @@
 use std::ops::Range;
 
 use memchr::{memchr, memchr3};
+use smallvec::SmallVec;
 
 /// The outermost enclosed parts of a text, in order.
 #[derive(Debug, Default)]
-pub(super) struct Enclosures(Vec<Range<usize>>);
+pub(super) struct Enclosures(SmallVec<[Range<usize>; 2]>);
 
 impl Enclosures {
     pub(super) fn of(text: &str) -> Self {
         let bytes = text.as_bytes();
-        let mut enclosed = Vec::new();
+        let mut enclosed = SmallVec::new();
         if memchr3(b'(', b'"', b'[', bytes).or_else(|| memchr(b'{', bytes)).is_none() {
             return Self(enclosed);
         }

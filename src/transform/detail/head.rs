@@ -16,6 +16,7 @@ use super::lexicon::{self, ObjectType, Verb};
 use super::target::{self, Expectation, Parted};
 use crate::model::{Detail, DetailStatus};
 use crate::transform::contact;
+use crate::transform::trim::trim;
 
 /// Words before an object type that say nothing of it.
 const ARTICLES: [&str; 6] = ["a ", "an ", "the ", "new ", "zoom phone ", "zoom "];
@@ -50,7 +51,7 @@ impl<'t, 'e> Head<'t, 'e> {
     ) -> Self {
         let head = &text[range.clone()];
         let offset = range.start + (head.len() - head.trim_start().len());
-        Self { text: head.trim(), offset, enclosures, category, has_items }
+        Self { text: trim(head), offset, enclosures, category, has_items }
     }
 
     /// Reads it into the columns that are about it.

@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use super::enclosure::Enclosures;
 use crate::model::Change;
 use crate::transform::contact;
+use crate::transform::trim::trim;
 
 /// A detail taken apart into its head and its items.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(super) struct Parts {
     /// What comes before the first item.
     pub(super) head: Range<usize>,
     /// The items, in order.
-    pub(super) items: Vec<Item>,
+    pub(super) items: SmallVec<[Item; 4]>,
     /// Whether it can be taken apart in another way.
     pub(super) doubtful: bool,
 }
@@ -66,7 +67,7 @@ const TO: &str = " to ";
 impl Parts {
     pub(super) fn of(text: &str, enclosures: &Enclosures) -> Self {
         let hyphens = hyphens(text, enclosures);
-        let mut parts = Self { head: 0..text.len(), items: Vec::new(), doubtful: false };
+        let mut parts = Self { head: 0..text.len(), items: SmallVec::new(), doubtful: false };
         let mut last = Value::default();
         for (i, &hyphen) in hyphens.iter().enumerate() {
             let end = hyphens.get(i + 1).map_or(text.len(), |next| next - 1);
@@ -132,7 +133,9 @@ impl Parts {
 impl Value {
     /// Of an item from its colon on.
     fn of(tail: &str) -> Self {
-        let whole = tail.trim_end().rsplit_once(TO).is_some_and(|(_, value)| !value.is_empty() && is_scalar(value));
+        let tail = tail.trim_end();
+        let value = positions(tail, TO).last().map(|to| &tail[to + TO.len()..]);
+        let whole = value.is_some_and(|value| !value.is_empty() && is_scalar(value));
         Self { unfinished: says_from_without_to(tail), whole, field_behind: None }
     }
 }
@@ -167,7 +170,7 @@ fn hyphens(text: &str, enclosures: &Enclosures) -> SmallVec<[usize; 8]> {
 fn look(text: &str, range: &Range<usize>, enclosures: &Enclosures) -> Look {
     match colon(text, range, enclosures) {
         Some(colon) if names_a_field(&text[range.start..colon]) => Look::Field(colon),
-        _ if contact::is_email(text[range.clone()].trim()) => Look::Email,
+        _ if contact::is_email(trim(&text[range.clone()])) => Look::Email,
         _ => Look::Other,
     }
 }
@@ -197,7 +200,7 @@ fn says_from_without_to(tail: &str) -> bool {
 fn holds_the_rest(text: &str, piece: &Range<usize>, colon: usize) -> bool {
     let value = &text[colon..piece.end];
     let plain = !value.starts_with(FROM) && !value.starts_with(SET_TO);
-    continues(&text[piece.start..colon]) || (plain && value.contains(TO))
+    continues(&text[piece.start..colon]) || (plain && positions(value, TO).next().is_some())
 }
 
 /// Whether a head ends in an email address, which nothing can be part of the name behind.
@@ -218,7 +221,7 @@ fn weaker(text: &str, first: &Item, range: &Range<usize>, colon: usize) -> bool 
     plain
         && capital(first.range.start)
         && text[range.start..].starts_with(char::is_lowercase)
-        && !contact::is_email(text[range.start..colon].trim())
+        && !contact::is_email(trim(&text[range.start..colon]))
 }
 
 /// Whether the two spaces at the end of `before` stand for an empty value.
@@ -247,16 +250,12 @@ fn change<'t>(text: &'t str, range: &Range<usize>, enclosures: &Enclosures) -> (
     }
     match colon(text, range, enclosures).map(|at| at - range.start) {
         Some(colon) => (stated(&item[..colon], None, &item[colon + 1..]), from.is_some()),
-        None => (Change { field: item.trim().into(), ..Change::default() }, false),
+        None => (Change { field: trim(item).into(), ..Change::default() }, false),
     }
 }
 
 fn stated<'t>(field: &'t str, old: Option<&'t str>, new: &'t str) -> Change<'t> {
-    Change {
-        field: field.trim().into(),
-        old_value: old.map(|old| old.trim().into()),
-        new_value: Some(new.trim().into()),
-    }
+    Change { field: trim(field).into(), old_value: old.map(|old| trim(old).into()), new_value: Some(trim(new).into()) }
 }
 
 /// Where each ` to ` stands that can part the old value from the new one.
@@ -282,6 +281,6 @@ fn likeliest(item: &str, start: usize, tos: &[usize]) -> (usize, bool) {
 fn is_scalar(value: &str) -> bool {
     const SCALARS: [&str; 12] =
         ["", "on", "off", "yes", "no", "true", "false", "enabled", "disabled", "none", "null", "n/a"];
-    let value = value.trim();
+    let value = trim(value);
     SCALARS.iter().any(|scalar| value.eq_ignore_ascii_case(scalar))
 }

@@ -132,7 +132,7 @@ impl Lexicon {
 
 /// The verb that `word` is, in its base or past form, in any case, hyphens aside.
 pub(super) fn verb(word: &str) -> Option<Verb> {
-    let word = Phrase::lower(word.chars().filter(|c| *c != '-'));
+    let word = Phrase::lower(word);
     let known = |base: &[u8]| LEXICON.verbs.get(base).copied();
     let word = word.as_bytes();
     if let Some(verb) = known(word) {
@@ -285,9 +285,10 @@ impl Default for Phrase {
 impl Phrase {
     const MAX_BYTES: usize = 64;
 
-    fn lower(word: impl Iterator<Item = char>) -> Self {
+    /// A word in lower case, without its hyphens.
+    fn lower(word: &str) -> Self {
         let mut phrase = Self::default();
-        word.for_each(|character| phrase.push_lower(character));
+        word.split('-').for_each(|part| phrase.push_lower(part));
         phrase
     }
 
@@ -297,22 +298,17 @@ impl Phrase {
 
     /// Adds a word in normal form: lower case, a space for each hyphen and underscore, parts in the singular.
     fn push_normal(&mut self, word: &str) {
-        let mut start = self.start_part();
-        for character in word.chars() {
-            if matches!(character, '-' | '_') {
-                self.make_singular(start);
-                start = self.start_part();
-            } else {
-                self.push_lower(character);
-            }
+        for part in word.split(['-', '_']) {
+            let start = self.start_part();
+            self.push_lower(part);
+            self.make_singular(start);
         }
-        self.make_singular(start);
     }
 
     /// Parts the words. Gives where the next one starts.
     fn start_part(&mut self) -> usize {
         if self.len > 0 {
-            self.push(b' ');
+            self.push(b" ");
         }
         self.len
     }
@@ -332,20 +328,21 @@ impl Phrase {
         }
     }
 
-    fn push_lower(&mut self, character: char) {
-        if character.is_ascii() {
-            self.push(character.to_ascii_lowercase() as u8);
+    fn push_lower(&mut self, text: &str) {
+        if text.is_ascii() {
+            let start = self.len;
+            self.push(text.as_bytes());
+            self.bytes[start..self.len].make_ascii_lowercase();
         } else {
-            let lower = character.to_lowercase().flat_map(|lower| lower.to_string().into_bytes());
-            lower.for_each(|byte| self.push(byte));
+            let lower = text.chars().flat_map(char::to_lowercase);
+            lower.for_each(|character| self.push(character.encode_utf8(&mut [0; 4]).as_bytes()));
         }
     }
 
-    fn push(&mut self, byte: u8) {
-        if let Some(free) = self.bytes.get_mut(self.len) {
-            *free = byte;
-            self.len += 1;
-        }
+    fn push(&mut self, bytes: &[u8]) {
+        let len = bytes.len().min(Self::MAX_BYTES - self.len);
+        self.bytes[self.len..self.len + len].copy_from_slice(&bytes[..len]);
+        self.len += len;
     }
 }
 

@@ -4,11 +4,13 @@
 
 use std::cell::LazyCell;
 
-use memchr::memchr_iter;
+use memchr::{memchr_iter, memrchr};
+use smallvec::SmallVec;
 
 use super::enclosure::Enclosures;
 use super::lexicon::{self, Bond, Preposition, Verb};
 use crate::transform::contact;
+use crate::transform::trim::trim;
 
 /// The text between the object type and the end of a head, parted.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -67,12 +69,12 @@ pub(super) fn part<'t>(text: &'t str, offset: usize, enclosures: &Enclosures, ex
         [only] => judge(only, expected, addressed()),
         several => (likeliest(several, expected, addressed()), true),
     };
-    let Some(split) = split else { return Parted { object_name: text.trim(), doubtful, ..Parted::default() } };
+    let Some(split) = split else { return Parted { object_name: trim(text), doubtful, ..Parted::default() } };
 
-    let named = text[split.at + split.preposition.word.len()..].trim();
+    let named = trim(&text[split.at + split.preposition.word.len()..]);
     let (target, unclear) = party(named);
     Parted {
-        object_name: text[..split.at].trim(),
+        object_name: trim(&text[..split.at]),
         relation: Some(split.preposition.word),
         doubtful: doubtful || unclear || named.is_empty(),
         target,
@@ -80,9 +82,9 @@ pub(super) fn part<'t>(text: &'t str, offset: usize, enclosures: &Enclosures, ex
 }
 
 /// Every place where a preposition may part `text`.
-fn splits(text: &str, offset: usize, enclosures: &Enclosures, expected: Expectation) -> Vec<Split> {
+fn splits(text: &str, offset: usize, enclosures: &Enclosures, expected: Expectation) -> SmallVec<[Split; 2]> {
     let known_end = LazyCell::new(|| contact::leading_contacts(text));
-    let mut splits: Vec<Split> = Vec::new();
+    let mut splits = SmallVec::new();
     let mut floor = 0;
     for (at, word) in words(text) {
         let Some(preposition) = lexicon::preposition(word) else { continue };
@@ -161,21 +163,21 @@ fn is_host(word: &str) -> bool {
 
 /// Whether the last bracket of a `text` that ends with one holds an address.
 pub(super) fn ends_with_address(text: &str) -> bool {
-    text.rfind('(').is_some_and(|open| contact::is_email(text[open + 1..text.len() - 1].trim()))
+    text.rfind('(').is_some_and(|open| contact::is_email(trim(&text[open + 1..text.len() - 1])))
 }
 
 /// Whom `text` names, and whether some of it is left over: `name(email)`, `email` or `name`.
 fn party(text: &str) -> (Party<'_>, bool) {
-    let text = text.trim();
+    let text = trim(text);
     if contact::is_email(text) {
         return (Party { name: None, email: Some(text) }, false);
     }
     if let Some((open, close)) = last_group(text) {
-        let held = text[open + 1..close].trim();
+        let held = trim(&text[open + 1..close]);
         if contact::is_email(held) {
             let name = some(&text[..open]);
             // Something behind the address, or another party before it.
-            let left_over = !text[close + 1..].trim().is_empty() || name.is_some_and(contact::holds_email);
+            let left_over = !trim(&text[close + 1..]).is_empty() || name.is_some_and(contact::holds_email);
             return (Party { name, email: Some(held) }, left_over);
         }
     } else if let Some((name, word)) = text.rsplit_once(' ')
@@ -203,7 +205,7 @@ fn addressed<'t>(text: &'t str, name: &'t str, word: &'t str) -> (Party<'t>, boo
 
 /// Where the last balanced group opens and closes.
 fn last_group(text: &str) -> Option<(usize, usize)> {
-    let close = text.rfind(')')?;
+    let close = memrchr(b')', text.as_bytes())?;
     let mut depth = 0_usize;
     for (at, byte) in text.as_bytes()[..=close].iter().enumerate().rev() {
         match byte {
@@ -217,5 +219,5 @@ fn last_group(text: &str) -> Option<(usize, usize)> {
 }
 
 fn some(text: &str) -> Option<&str> {
-    Some(text.trim()).filter(|text| !text.is_empty())
+    Some(trim(text)).filter(|text| !text.is_empty())
 }
