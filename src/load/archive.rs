@@ -18,7 +18,7 @@ use crate::model::{AccountId, Page, REPORT, RawPack, Scope, Window};
 pub(super) const RAW_DIRECTORY: &str = "raw";
 
 /// What a pack's name ends in.
-const PACK_SUFFIX: &str = ".ndjson.zst";
+pub(super) const PACK_SUFFIX: &str = ".ndjson.zst";
 
 /// zstd level: pages repeat themselves so much that higher levels gain little.
 const LEVEL: i32 = 3;
@@ -82,7 +82,12 @@ pub fn pack(account: &AccountId, month: NaiveDate, name: &str, pages: &[Page]) -
 
 /// The pages of a pack, in order.
 pub fn read_pack(path: &str, bytes: &[u8]) -> Result<Vec<Page>, LoadError> {
-    let read = || -> std::io::Result<Vec<Page>> {
+    Ok(pages(path, bytes)?.into_iter().map(|(_, page)| page).collect())
+}
+
+/// The pages of a pack, in order, each with the account it was asked of.
+pub(super) fn pages(path: &str, bytes: &[u8]) -> Result<Vec<(AccountId, Page)>, LoadError> {
+    let read = || -> std::io::Result<Vec<(AccountId, Page)>> {
         let lines = BufReader::new(zstd::Decoder::new(bytes)?).lines();
         lines.map(|line| serde_json::from_str::<ArchivedPage<'_>>(&line?)?.into_page()).collect()
     };
@@ -115,7 +120,7 @@ impl<'a> ArchivedPage<'a> {
         }
     }
 
-    fn into_page(self) -> std::io::Result<Page> {
+    fn into_page(self) -> std::io::Result<(AccountId, Page)> {
         let invalid = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what.to_owned());
         let body = match (self.body, self.body_base64) {
             (Some(text), _) => Bytes::from(text.into_owned()),
@@ -129,7 +134,7 @@ impl<'a> ArchivedPage<'a> {
         }
         let window =
             Window::try_new(self.from, self.to, self.scope).map_err(|_| invalid("a page has no valid window"))?;
-        Ok(Page {
+        let page = Page {
             window,
             number: self.number,
             request: self.request.into_owned(),
@@ -137,7 +142,8 @@ impl<'a> ArchivedPage<'a> {
             status: self.status,
             tracking_id: self.tracking_id.map(Cow::into_owned),
             body,
-        })
+        };
+        Ok((AccountId::new(self.account_id.as_ref()), page))
     }
 }
 

@@ -68,6 +68,15 @@ pub enum LoadError {
         #[source]
         source: std::io::Error,
     },
+    /// Rows that await others of their partition cannot be kept.
+    #[error("cannot keep rows in a temporary file below {}", directory.display())]
+    Temporary {
+        /// Where temporary files lie.
+        directory: PathBuf,
+        /// What failed.
+        #[source]
+        source: arrow::error::ArrowError,
+    },
     /// A file of the table is not one that this tool writes.
     #[error("{path} lacks the column {column}, or has it with another type")]
     ForeignFile {

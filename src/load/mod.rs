@@ -10,6 +10,7 @@
 //! names does not stay.
 
 mod archive;
+mod archived;
 mod error;
 mod lock;
 mod orphans;
@@ -17,18 +18,21 @@ mod parquet;
 mod probe;
 mod ranged;
 mod readings;
+mod runs;
 mod sorted;
 mod store;
 mod stored;
 mod table;
 
 pub use self::archive::{ArchivedPage, pack, read_pack};
+pub use self::archived::{ArchivedWindow, archived_windows, packs};
 pub use self::error::LoadError;
 pub use self::lock::RunLock;
 pub use self::orphans::{RecentPacks, remove_orphans};
 pub use self::parquet::stage;
 pub use self::probe::Probe;
 pub use self::readings::readings;
+pub use self::runs::Runs;
 pub use self::store::{Destination, InvalidDestination, Store};
 pub use self::stored::{StoredRow, StoredRows};
 pub use self::table::{CommitFile, CommitInfo, CommitOutcome, LiveFile, MonthRange, Selection, TABLE_DIRECTORY, Table};

@@ -1,17 +1,30 @@
 //! Batches of one partition -> one batch in the order of a file.
 //!
-//! The rule: rows are ordered by time, unreadable first, then by identity, and none is lost or made.
+//! The rule: rows are ordered by time, unreadable first, then by identity, and none is lost or made but by [`united`].
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::compute::{SortColumn, SortOptions, concat_batches, lexsort_to_indices, take_record_batch};
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::{
+    SortColumn, SortOptions, concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch,
+};
 use arrow::error::ArrowError;
 
 use crate::model::file_schema;
 
 /// The columns that rows are ordered by.
 const ORDER: [&str; 2] = ["event_time", "record_id"];
+
+/// All rows of `batches`, each of which is in order, those with one identity once.
+pub(super) fn united(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
+    let rows = sorted(batches)?;
+    let ids = rows.column_by_name(ORDER[1]).and_then(|ids| ids.as_string_opt::<i32>());
+    let ids = ids.ok_or_else(|| ArrowError::SchemaError(ORDER[1].to_owned()))?;
+    // Rows of one identity have one time, so they are neighbours.
+    let firsts: BooleanArray =
+        (0..ids.len()).map(|row| Some(row == 0 || ids.value(row) != ids.value(row - 1))).collect();
+    if firsts.false_count() == 0 { Ok(rows) } else { filter_record_batch(&rows, &firsts) }
+}
 
 /// All rows of `batches`, each of which is in order.
 pub(super) fn sorted(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
@@ -29,16 +42,18 @@ pub(super) fn sorted(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError>
 }
 
 #[cfg(test)]
-mod tests {
-    use arrow::array::{ArrayRef, AsArray, StringArray, TimestampMicrosecondArray, new_null_array};
+pub(super) mod tests {
+    use std::collections::BTreeMap;
+
+    use arrow::array::{ArrayRef, StringArray, TimestampMicrosecondArray, new_null_array};
     use arrow::datatypes::TimestampMicrosecondType;
     use proptest::prelude::*;
 
     use super::*;
 
-    type Key = (Option<i64>, String);
+    pub(in crate::load) type Key = (Option<i64>, String);
 
-    fn batch(keys: &[Key]) -> RecordBatch {
+    pub(in crate::load) fn batch(keys: &[Key]) -> RecordBatch {
         let schema = file_schema();
         let column = |field: &Arc<arrow::datatypes::Field>| -> ArrayRef {
             match field.name().as_str() {
@@ -54,7 +69,7 @@ mod tests {
         RecordBatch::try_new(Arc::clone(&schema), columns).unwrap()
     }
 
-    fn keys(batch: &RecordBatch) -> Vec<Key> {
+    pub(in crate::load) fn keys(batch: &RecordBatch) -> Vec<Key> {
         let times = batch.column_by_name("event_time").unwrap().as_primitive::<TimestampMicrosecondType>();
         let ids = batch.column_by_name("record_id").unwrap().as_string::<i32>();
         times.iter().zip(ids).map(|(time, id)| (time, id.unwrap().to_owned())).collect()
@@ -69,6 +84,17 @@ mod tests {
             expected.sort();
             let parts: Vec<RecordBatch> = parts.into_iter().map(|mut part| { part.sort(); batch(&part) }).collect();
             prop_assert_eq!(keys(&sorted(&parts).unwrap()), expected);
+        }
+
+        /// Rows of one identity have one time.
+        #[test]
+        fn what_is_there_several_times_comes_out_once(
+            parts in prop::collection::vec(prop::collection::btree_map("[a-d]{1}", Just(Some(7)), 0..4), 1..5)
+        ) {
+            let expected: BTreeMap<String, Option<i64>> = parts.iter().flatten().map(|(id, at)| (id.clone(), *at)).collect();
+            let keyed = |part: BTreeMap<String, Option<i64>>| part.into_iter().map(|(id, at)| (at, id)).collect::<Vec<_>>();
+            let parts: Vec<RecordBatch> = parts.into_iter().map(|part| batch(&keyed(part))).collect();
+            prop_assert_eq!(keys(&united(&parts).unwrap()), keyed(expected));
         }
     }
 }
