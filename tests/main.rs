@@ -12,6 +12,7 @@ mod support;
 
 mod check;
 mod cli;
+mod compact;
 mod crash;
 mod failures;
 mod faults;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Datelike, Days, FixedOffset, SecondsFormat, TimeDelta, Utc};
+use phonetrail::ledger::WorkV1;
 use phonetrail::model::{Scope, Seam};
 use phonetrail::pipeline::{self, SyncRequest};
 use phonetrail::simulator::{GeneratorConfig, LastToken, Paging, RecordOrder, SimulatorConfig};
@@ -112,7 +113,8 @@ async fn how_windows_may_meet_is_found_out_once_and_remembered(to_inclusive: boo
     assert_eq!(calibrating, [0, 3, 0], "a window or two are cheaper; then it is known");
     assert_exact(&account);
 
-    let (newest, _) = entries(&account.path()).pop().unwrap();
+    let all = entries(&account.path());
+    let (newest, _) = all.iter().rfind(|(entry, _)| entry.work == WorkV1::Sync).unwrap();
     assert_eq!(newest.calibrations.iter().map(|known| known.seam).collect::<Vec<_>>(), [expected]);
     let windows = newest.windows.iter().filter(|window| window.from > day("2022-04-01"));
     let mut windows: Vec<_> = windows.map(|window| (window.from, window.to)).collect();

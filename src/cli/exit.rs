@@ -3,7 +3,8 @@
 use std::process::{ExitCode, Termination};
 
 use crate::extract::{ErrorKind, ExtractError};
-use crate::pipeline::{Stop, StopReason, SyncError};
+use crate::load::LoadError;
+use crate::pipeline::{CompactError, Stop, StopReason, SyncError};
 
 /// How the program ends. The numbers follow `sysexits.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub enum Exit {
     Done = 0,
     /// Wrong usage.
     Usage = 2,
-    /// The data disagree: a window never matched its total.
+    /// The data disagree: a window never matched its total, or a file is not what the ledger says.
     DataDisagree = 65,
     /// The upstream is not available.
     Upstream = 69,
@@ -42,6 +43,18 @@ impl From<&SyncError> for Exit {
             SyncError::Rows(_) | SyncError::Entry(_) => Self::DataDisagree,
             SyncError::Load(_) | SyncError::Ledger(_) => Self::Destination,
             SyncError::Contended { .. } => Self::Stopped,
+        }
+    }
+}
+
+impl From<&CompactError> for Exit {
+    fn from(error: &CompactError) -> Self {
+        match error {
+            CompactError::Load(LoadError::Altered { .. })
+            | CompactError::RowsDiffer { .. }
+            | CompactError::Entry(_) => Self::DataDisagree,
+            CompactError::NoTable { .. } | CompactError::Load(_) | CompactError::Ledger(_) => Self::Destination,
+            CompactError::Contended { .. } => Self::Stopped,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use super::exit::Exit;
 use crate::load::LoadError;
-use crate::pipeline::SyncError;
+use crate::pipeline::{CompactError, SyncError};
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -63,6 +63,21 @@ impl From<SyncError> for Failure {
     }
 }
 
+impl From<CompactError> for Failure {
+    fn from(error: CompactError) -> Self {
+        let hint = match &error {
+            CompactError::NoTable { .. } => "Run `phonetrail sync` first.",
+            CompactError::Load(cause) => return Self::new(Exit::from(&error), cause, load_hint(cause)),
+            CompactError::RowsDiffer { .. } => {
+                "Nothing was changed. Check the machine's memory and disk, then run again."
+            }
+            CompactError::Contended { .. } => "Run again when fewer runs write to this destination.",
+            _ => "Nothing was changed.",
+        };
+        Self::new(Exit::from(&error), &error, hint)
+    }
+}
+
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         Self::new(Exit::Destination, &error, load_hint(&error))
@@ -73,7 +88,14 @@ fn load_hint(error: &LoadError) -> &'static str {
     match error {
         LoadError::Destination { .. } => "Give a directory that this user may write to.",
         LoadError::Object { .. } => "Check the destination's permissions and free space, then run again.",
-        LoadError::Commit { .. } | LoadError::ForeignFile { .. } | LoadError::Pack { .. } => {
+        LoadError::Altered { .. } => "Restore it from a copy: somebody or something has altered it.",
+        LoadError::Unsorted { .. } => {
+            "Another writer left it so: restore the files it replaced, or leave the month as it is."
+        }
+        LoadError::Commit { .. }
+        | LoadError::ForeignFile { .. }
+        | LoadError::UnknownColumn { .. }
+        | LoadError::Pack { .. } => {
             "Something else may have written to the destination; restore it from a copy, or choose another one."
         }
         _ => "Check the destination, then run again.",

@@ -3,6 +3,7 @@
 //! The rule: data goes to standard output, everything else to standard error; a secret is never an argument.
 
 mod check;
+mod compact;
 mod exit;
 mod failure;
 mod interrupt;
@@ -47,6 +48,8 @@ enum Command {
     Sync(sync::SyncArgs),
     /// Try configuration, credentials, scopes and destination, and say what works and what to do.
     Check(check::CheckArgs),
+    /// Merge the files of months that are final, so that no partition has more than one.
+    Compact(compact::CompactArgs),
     /// Show what a destination holds and which days it covers.
     Status(status::StatusArgs),
     /// Answer a SQL query over the table `operation_logs`.
@@ -77,6 +80,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Sync(args) => sync::run(args).await,
         Command::Check(args) => check::run(args).await,
+        Command::Compact(args) => compact::run(args).await,
         Command::Status(args) => status::run(args).await,
         #[cfg(feature = "query")]
         Command::Query(args) => query::run(args).await,

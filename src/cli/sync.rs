@@ -3,6 +3,7 @@
 use chrono::{NaiveDate, SecondsFormat};
 use clap::Args;
 
+use super::compact::{self, GraceArgs};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::interrupt;
@@ -31,6 +32,9 @@ pub(super) struct SyncArgs {
     #[arg(long, value_name = "CODE")]
     category: Vec<CategoryCode>,
 
+    #[command(flatten)]
+    grace: GraceArgs,
+
     /// Form of the summary
     #[arg(long, value_enum, default_value_t)]
     output: SummaryFormat,
@@ -54,6 +58,7 @@ pub(super) async fn run(args: SyncArgs) -> Result<Exit, Failure> {
     request.from = args.from;
     request.to = args.to;
     request.settle = resolved.settle;
+    request.grace = args.grace.time();
     if !args.category.is_empty() {
         request.scopes = args.category.into_iter().map(Scope::Category).collect();
         request.scopes.sort();
@@ -88,6 +93,7 @@ pub(super) fn human(report: &SyncReport, destination: &str) -> String {
          table     {destination}, version {version}, {commits} commits, {wall_seconds:.1} s\n",
         detail.parsed, detail.ambiguous, detail.unparsed, days.settled, days.provisional, days.unmatched,
     );
+    text += &compact::lines(&report.compacted);
     text += &readings::lines(&report.readings);
     if report.unreadable_times > 0 {
         text += &format!("note      {} new rows have a time that cannot be read (year=0)\n", report.unreadable_times);

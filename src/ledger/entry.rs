@@ -6,7 +6,8 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AccountId, Calibration, Coverage, RawPack, Scope, Seam, Span, StagedFile};
+use crate::load::ReadFile;
+use crate::model::{AccountId, Calibration, Coverage, RawPack, RowSet, Scope, Seam, Span, StagedFile};
 
 /// The format that this module describes.
 pub const FORMAT: u32 = 1;
@@ -32,7 +33,7 @@ pub struct EntryV1 {
     pub tool: String,
     /// Version of the detail parser.
     pub parser_version: i32,
-    /// The account whose records were read; `None` for the commit that made the table.
+    /// The account whose records were read; `None` where none were.
     pub account_id: Option<String>,
     /// The report.
     pub report: String,
@@ -47,8 +48,11 @@ pub struct EntryV1 {
     pub requests: u64,
     /// Windows read.
     pub windows: Vec<WindowV1>,
-    /// Rows added, and what identifies them as a set.
+    /// Rows that the table lacked before, and what identifies them as a set.
     pub rows: RowsV1,
+    /// Where files gave way to others: the proof that their rows did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewritten: Option<RewrittenV1>,
     /// Every day of every account that is covered as of this commit.
     pub coverage: Vec<CoverageV1>,
     /// What is known, as of this commit, of how the windows of accounts may meet.
@@ -63,6 +67,8 @@ pub enum WorkV1 {
     Create,
     /// The upstream was read.
     Sync,
+    /// Files were merged into fewer, which hold the same rows.
+    Compact,
 }
 
 /// A commit, by version and content.
@@ -137,6 +143,15 @@ pub struct RowsV1 {
     pub record_id_xor: String,
 }
 
+/// The same rows, counted where they were and where they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RewrittenV1 {
+    /// As read from the files removed.
+    pub before: RowsV1,
+    /// As read back from the files added.
+    pub after: RowsV1,
+}
+
 /// The days read of one account under one scope.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoverageV1 {
@@ -164,6 +179,18 @@ pub struct CalibrationV1 {
 impl From<&StagedFile> for FileV1 {
     fn from(file: &StagedFile) -> Self {
         Self { path: file.path.clone(), sha256: file.sha256.clone(), bytes: file.byte_count, rows: file.row_count }
+    }
+}
+
+impl From<&ReadFile> for FileV1 {
+    fn from(file: &ReadFile) -> Self {
+        Self { path: file.path.clone(), sha256: file.sha256.clone(), bytes: file.byte_count, rows: file.row_count }
+    }
+}
+
+impl From<RowSet> for RowsV1 {
+    fn from(rows: RowSet) -> Self {
+        Self { count: rows.count(), record_id_xor: format!("{:032x}", rows.record_id_xor()) }
     }
 }
 
@@ -218,6 +245,18 @@ mod tests {
 
     /// An entry as it was first written. It must stay readable.
     const FIRST: &str = include_str!("../../tests/fixtures/ledger-entry.v1.json");
+    const COMPACTION: &str = include_str!("../../tests/fixtures/ledger-entry.v1.compact.json");
+
+    #[test]
+    fn the_entry_of_a_compaction_is_written_back_as_it_was() {
+        let entry: EntryV1 = serde_json::from_str(COMPACTION).unwrap();
+        assert_eq!(
+            serde_json::to_value(&entry).unwrap(),
+            serde_json::from_str::<serde_json::Value>(COMPACTION).unwrap()
+        );
+        let proof = entry.rewritten.unwrap();
+        assert_eq!(proof.before, proof.after);
+    }
 
     #[test]
     fn the_first_format_stays_readable_and_is_written_back_as_it_was() {

@@ -1,10 +1,10 @@
 //! The newest entry of a table, which is its state.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
 
-use super::{CoverageV1, EntryV1, FORMAT, PreviousV1};
+use super::{CoverageV1, EntryV1, FORMAT, FileV1, PreviousV1};
 use crate::load::{LoadError, Table};
 use crate::model::{AccountId, Coverage};
 
@@ -100,6 +100,33 @@ pub async fn packs_since(table: &Table, first: u64) -> Result<HashSet<String>, L
         }
     }
     Ok(packs)
+}
+
+/// A data file as the entry that added it has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedFile {
+    /// The file.
+    pub file: FileV1,
+    /// The run that added it.
+    pub run_id: String,
+}
+
+/// What entries say of the data files `paths`; nothing of those that another writer added.
+pub async fn named_files(table: &Table, mut paths: HashSet<String>) -> Result<HashMap<String, NamedFile>, LedgerError> {
+    let mut named = HashMap::new();
+    for version in (0..=table.version()).rev() {
+        if paths.is_empty() {
+            break;
+        }
+        let Some(text) = table.commit_file(version).await?.entry else { continue };
+        let EntryV1 { files, run_id, .. } = parse(version, &text)?;
+        for file in files {
+            if let Some(path) = paths.take(&file.path) {
+                named.insert(path, NamedFile { file, run_id: run_id.clone() });
+            }
+        }
+    }
+    Ok(named)
 }
 
 fn parse(version: u64, text: &str) -> Result<EntryV1, LedgerError> {

@@ -85,6 +85,28 @@ pub enum LoadError {
         /// The column.
         column: &'static str,
     },
+    /// A file is not the one that was committed.
+    #[error("the file {path} is not what the ledger says: its SHA-256 differs")]
+    Altered {
+        /// Path relative to the table.
+        path: String,
+    },
+    /// A file of the table has a column that this tool does not know.
+    #[error("{path} has a column that is not known, {column}")]
+    UnknownColumn {
+        /// Path relative to the table.
+        path: String,
+        /// The column.
+        column: String,
+    },
+    /// A file that another writer left in another order is too large to be sorted.
+    #[error("{path} holds {row_count} rows in another order, more than can be sorted")]
+    Unsorted {
+        /// Path relative to the table.
+        path: String,
+        /// Rows in it.
+        row_count: u64,
+    },
     /// A blocking part of the work died.
     #[error("a worker of the load stage died")]
     Worker(#[from] tokio::task::JoinError),

@@ -63,6 +63,14 @@ impl RunLock {
         }
         Ok(())
     }
+
+    /// Tells whether no other run is left; only for who has nothing more to write, since the mark is lost where another is.
+    pub fn outlives_others(&mut self) -> Result<bool, LoadError> {
+        let failed = |source| LoadError::Destination { path: self.path.clone(), source };
+        self.file.unlock().map_err(failed)?;
+        self.is_sole = held(self.file.try_lock()).map_err(failed)?;
+        Ok(self.is_sole)
+    }
 }
 
 /// Whether an attempt got the lock. Not to wait in the system keeps the runtime's threads free.

@@ -1,6 +1,7 @@
-//! Files that a dead run wrote and no commit names.
+//! Files that a dead run wrote and no commit names, and those that no commit names any more.
 //!
-//! The rule: remove only what bears one of our names, lies in our directories, and is named by no commit.
+//! The rule: remove only what bears one of our names, lies in our directories, is named by no live version, and was not
+//! replaced of late (see [`Replaced`]).
 
 use std::collections::HashSet;
 
@@ -8,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::archive::{RAW_DIRECTORY, is_pack};
 use super::store::is_staged;
-use super::{LoadError, Selection, Store, TABLE_DIRECTORY, Table};
+use super::{LoadError, Replaced, Selection, Store, TABLE_DIRECTORY, Table};
 
 /// The packs that recent commits name. A pack is written before its commit, so one written after `since` is named among
 /// these or nowhere.
@@ -20,13 +21,23 @@ pub struct RecentPacks {
     pub named: HashSet<String>,
 }
 
-/// Removes what dead runs left behind; only for who knows that no other run is alive. Gives the number of files removed.
-pub async fn remove_orphans(store: &Store, table: &Table, recent: &RecentPacks) -> Result<usize, LoadError> {
+/// Removes what dead runs left behind, and replaced files past their grace; only for who knows that no other run is alive.
+/// Gives the number of files removed.
+pub async fn remove_orphans(
+    store: &Store,
+    table: &Table,
+    recent: &RecentPacks,
+    replaced: &Replaced,
+) -> Result<usize, LoadError> {
     let live: HashSet<String> = table.files(&Selection::All).await?.into_iter().map(|file| file.path).collect();
-    let files = store.list(TABLE_DIRECTORY).await?.into_iter().map(|listed| listed.path);
+    let files = store.list(TABLE_DIRECTORY).await?.into_iter();
     let packs = store.list(RAW_DIRECTORY).await?.into_iter();
     let orphans: Vec<String> = files
-        .filter(|path| data_file(path).is_some_and(|file| is_staged(path) || !live.contains(file)))
+        .filter(|listed| {
+            data_file(&listed.path)
+                .is_some_and(|file| is_staged(&listed.path) || (!live.contains(file) && !replaced.keeps(file, listed)))
+        })
+        .map(|listed| listed.path)
         .chain(
             packs
                 .filter(|pack| is_pack(&pack.path) && !recent.named.contains(&pack.path))
@@ -38,7 +49,7 @@ pub async fn remove_orphans(store: &Store, table: &Table, recent: &RecentPacks) 
     let count = orphans.len() + store.remove_abandoned_uploads(&[TABLE_DIRECTORY, RAW_DIRECTORY])?;
     store.remove(orphans).await?;
     if count > 0 {
-        tracing::info!(count, "removed files that a run left behind before its commit");
+        tracing::info!(count, "removed files that no commit names");
     }
     Ok(count)
 }

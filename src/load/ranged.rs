@@ -14,6 +14,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::{LiveFile, Store, TABLE_DIRECTORY};
+use crate::model::StagedFile;
 
 /// A data file where it lies.
 #[derive(Clone, Debug)]
@@ -26,6 +27,12 @@ pub(super) struct RangedFile {
 impl RangedFile {
     pub(super) fn new(store: &Store, file: &LiveFile) -> Self {
         let location = store.location(&format!("{TABLE_DIRECTORY}/{}", file.path));
+        Self { objects: store.objects(), location, byte_count: file.byte_count }
+    }
+
+    /// A file that is staged.
+    pub(super) fn staged(store: &Store, file: &StagedFile) -> Self {
+        let location = store.staged_location(&format!("{TABLE_DIRECTORY}/{}", file.path));
         Self { objects: store.objects(), location, byte_count: file.byte_count }
     }
 }

@@ -12,32 +12,36 @@ use arrow::error::ArrowError;
 
 use crate::model::file_schema;
 
-/// The columns that rows are ordered by.
-const ORDER: [&str; 2] = ["event_time", "record_id"];
+/// The column that rows are ordered by first.
+pub(super) const EVENT_TIME: &str = "event_time";
+/// The column that rows of one time are ordered by.
+pub(super) const RECORD_ID: &str = "record_id";
+
+/// All rows of `batches`, each of which is in order.
+pub(super) fn sorted(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
+    if let [batch] = batches { Ok(batch.clone()) } else { reordered(batches) }
+}
 
 /// All rows of `batches`, each of which is in order, those with one identity once.
 pub(super) fn united(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
     let rows = sorted(batches)?;
-    let ids = rows.column_by_name(ORDER[1]).and_then(|ids| ids.as_string_opt::<i32>());
-    let ids = ids.ok_or_else(|| ArrowError::SchemaError(ORDER[1].to_owned()))?;
+    let ids = rows.column_by_name(RECORD_ID).and_then(|ids| ids.as_string_opt::<i32>());
+    let ids = ids.ok_or_else(|| ArrowError::SchemaError(RECORD_ID.to_owned()))?;
     // Rows of one identity have one time, so they are neighbours.
     let firsts: BooleanArray =
         (0..ids.len()).map(|row| Some(row == 0 || ids.value(row) != ids.value(row - 1))).collect();
     if firsts.false_count() == 0 { Ok(rows) } else { filter_record_batch(&rows, &firsts) }
 }
 
-/// All rows of `batches`, each of which is in order.
-pub(super) fn sorted(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
-    if let [batch] = batches {
-        return Ok(batch.clone());
-    }
+/// All rows of `batches`, in whatever order they are.
+pub(super) fn reordered(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
     let rows = concat_batches(&file_schema(), batches)?;
     let options = Some(SortOptions { descending: false, nulls_first: true });
     let column = |name| -> Result<SortColumn, ArrowError> {
         let index = rows.schema_ref().index_of(name)?;
         Ok(SortColumn { values: Arc::clone(rows.column(index)), options })
     };
-    let order = ORDER.map(column).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let order = [EVENT_TIME, RECORD_ID].map(column).into_iter().collect::<Result<Vec<_>, _>>()?;
     take_record_batch(&rows, &lexsort_to_indices(&order, None)?)
 }
 

@@ -142,6 +142,17 @@ impl Store {
         self.put(&staged(path), bytes).await
     }
 
+    /// Where [`Self::stage`] puts what will be called `path`.
+    pub(super) fn staged_location(&self, path: &str) -> Path {
+        self.location(&staged(path))
+    }
+
+    /// Removes objects, whether they are staged or published.
+    pub async fn discard(&self, paths: Vec<String>) -> Result<(), LoadError> {
+        let staged: Vec<String> = paths.iter().map(|path| staged(path)).collect();
+        self.remove([staged, paths].concat()).await
+    }
+
     /// Gives staged objects their final names.
     pub async fn publish(&self, paths: Vec<String>) -> Result<(), LoadError> {
         let publish = |path: String| async move {

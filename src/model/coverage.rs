@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Scope};
+use super::{AccountId, Month, Scope};
 
 /// What is known of one UTC day, from least to most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,6 +91,16 @@ impl Coverage {
     pub fn first_day(&self, account: &AccountId, scope: &Scope) -> Option<NaiveDate> {
         let applicable = self.spans.iter().filter(|((of, read), _)| of == account && read.includes(scope));
         applicable.flat_map(|(_, spans)| spans).map(|span| span.from).min()
+    }
+
+    /// Whether `month` is settled: somebody covers some of it, and whoever does, under whatever scope, has all its days
+    /// final.
+    pub fn is_closed(&self, month: Month) -> bool {
+        let Some((first, last)) = month.days() else { return false };
+        let touches = |spans: &[Span]| spans.iter().any(|span| span.from <= last && first <= span.to);
+        let mut covering = self.iter().filter(|(_, _, spans)| touches(spans)).peekable();
+        covering.peek().is_some()
+            && covering.all(|(account, scope, _)| self.open_days(account, scope, first, last).is_empty())
     }
 
     /// Every account, scope and its spans.
@@ -196,5 +206,26 @@ mod tests {
         assert_eq!(coverage.state(&account, &Scope::All, day(7)), DayState::Missing);
         assert_eq!(coverage.open_days(&account, &Scope::All, day(3), day(7)), [(day(5), day(7))]);
         assert_eq!(coverage.state(&AccountId::new("b"), &device, day(2)), DayState::Missing);
+    }
+
+    #[test]
+    fn a_month_is_closed_when_whoever_covers_some_of_it_has_all_of_it_final() {
+        let (account, other) = (AccountId::new("a"), AccountId::new("b"));
+        let january = Month { year: 2022, month: 1 };
+        let mut coverage = Coverage::default();
+        assert!(!coverage.is_closed(january), "nobody covers it");
+
+        coverage.add(&account, &Scope::All, span(0, 29, 0, true));
+        coverage.add(&account, &Scope::All, span(30, 35, 0, false));
+        assert!(!coverage.is_closed(january), "its last day is provisional");
+        coverage.add(&account, &Scope::All, span(30, 30, 1, true));
+        assert!(coverage.is_closed(january));
+        assert!(!coverage.is_closed(Month { year: 2022, month: 2 }));
+        assert!(!coverage.is_closed(Month { year: 0, month: 0 }));
+
+        coverage.add(&account, &Scope::Category("device".parse().unwrap()), span(10, 11, 1, true));
+        assert!(coverage.is_closed(january), "all categories include each of them");
+        coverage.add(&other, &Scope::All, span(15, 15, 1, true));
+        assert!(!coverage.is_closed(january), "the other account lacks days");
     }
 }

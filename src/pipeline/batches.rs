@@ -10,15 +10,14 @@ use arrow::error::ArrowError;
 use super::commit::Run;
 use super::report::SyncReport;
 use crate::ledger::RowsV1;
-use crate::model::{KeyedRecord, Partition};
+use crate::model::{KeyedRecord, Partition, RowSet};
 use crate::transform;
 
 /// New rows, by partition.
 #[derive(Debug, Default)]
 pub(super) struct NewRows {
     partitions: BTreeMap<Partition, Vec<RecordBatch>>,
-    count: u64,
-    record_id_xor: u128,
+    set: RowSet,
 }
 
 impl NewRows {
@@ -31,8 +30,7 @@ impl NewRows {
     ) -> Result<(), ArrowError> {
         report.count_new(records.iter().flatten());
         for record in records.iter().flatten() {
-            self.count += 1;
-            self.record_id_xor ^= u128::from_be_bytes(record.record_id.0);
+            self.set.insert(record.record_id);
         }
         for batch in transform::batches(&run.account, run.started_at, records)? {
             report.count_readings(&batch);
@@ -43,7 +41,7 @@ impl NewRows {
 
     /// What identifies the rows as a set.
     pub(super) fn digest(&self) -> RowsV1 {
-        RowsV1 { count: self.count, record_id_xor: format!("{:032x}", self.record_id_xor) }
+        self.set.into()
     }
 
     /// The rows by partition, each in one or more batches.

@@ -32,7 +32,7 @@ use crate::transform;
 const PARALLEL_FILES: usize = 4;
 
 /// How often a commit is computed again before the run gives up: another writer must have been faster every time.
-const ATTEMPTS: u32 = 50;
+pub(super) const ATTEMPTS: u32 = 50;
 
 /// Which run, of which account.
 #[derive(Clone, Debug)]
@@ -54,8 +54,7 @@ pub(super) struct Work<'w> {
 
 /// The entry of the commit that makes a table.
 pub(super) fn creation(run: &Run) -> Result<CommitInfo, SyncError> {
-    let entry = EntryV1 { account_id: None, ..entry(run, WorkV1::Create) };
-    commit_info(run, &entry)
+    commit_info(application(run), &entry(&run.id, WorkV1::Create)).map_err(SyncError::Entry)
 }
 
 /// Commits `work` to the table and counts it in `report`.
@@ -81,6 +80,7 @@ pub(super) async fn commit(
             sequence: head.entry.sequence + 1,
             previous: Some(head.previous.clone()),
             commit_id: commit_id.clone(),
+            account_id: Some(run.account.as_str().to_owned()),
             files: files.iter().map(FileV1::from).collect(),
             packs: packs.iter().map(PackV1::from).collect(),
             requests: work.requests,
@@ -88,12 +88,13 @@ pub(super) async fn commit(
             rows,
             coverage: CoverageV1::of(&coverage(run, head.coverage(), work.covered)),
             calibrations: calibrations(run, &head.entry.calibrations, work.calibration),
-            ..entry(run, WorkV1::Sync)
+            ..entry(&run.id, WorkV1::Sync)
         };
 
         let base = table.version();
         store.publish(data_paths(&files)).await?;
-        let outcome = match table.commit(&files, commit_info(run, &entry)?).await? {
+        let info = commit_info(application(run), &entry).map_err(SyncError::Entry)?;
+        let outcome = match table.commit(&files, info).await? {
             CommitOutcome::Committed(version) => Some(version),
             CommitOutcome::Conflict | CommitOutcome::Unknown => {
                 table.refresh().await?;
@@ -169,7 +170,7 @@ async fn stage_packs(
 }
 
 /// The version after `base` that holds our own commit, where the answer to it was lost.
-async fn find_commit(table: &Table, base: u64, commit_id: &str) -> Result<Option<u64>, SyncError> {
+pub(super) async fn find_commit(table: &Table, base: u64, commit_id: &str) -> Result<Option<u64>, LoadError> {
     for version in base + 1..=table.version() {
         let entry = table.commit_file(version).await?.entry;
         let ours = entry.and_then(|text| serde_json::from_str::<EntryV1>(&text).ok());
@@ -184,7 +185,8 @@ fn data_path(file: &StagedFile) -> String {
     format!("{TABLE_DIRECTORY}/{}", file.path)
 }
 
-fn data_paths(files: &[StagedFile]) -> Vec<String> {
+/// Where files lie below the destination.
+pub(super) fn data_paths(files: &[StagedFile]) -> Vec<String> {
     files.iter().map(data_path).collect()
 }
 
@@ -200,18 +202,18 @@ fn calibrations(run: &Run, known: &[CalibrationV1], calibration: Option<Calibrat
 }
 
 /// An entry that says who made it, and nothing else yet.
-fn entry(run: &Run, work: WorkV1) -> EntryV1 {
+pub(super) fn entry(run_id: &str, work: WorkV1) -> EntryV1 {
     EntryV1 {
         format: FORMAT,
         sequence: 0,
         previous: None,
         commit_id: Uuid::now_v7().to_string(),
-        run_id: run.id.clone(),
+        run_id: run_id.to_owned(),
         work,
         made_at: Utc::now(),
         tool: concat!("phonetrail ", env!("CARGO_PKG_VERSION")).to_owned(),
         parser_version: transform::PARSER_VERSION,
-        account_id: Some(run.account.as_str().to_owned()),
+        account_id: None,
         report: REPORT.to_owned(),
         files: Vec::new(),
         files_removed: Vec::new(),
@@ -219,6 +221,7 @@ fn entry(run: &Run, work: WorkV1) -> EntryV1 {
         requests: 0,
         windows: Vec::new(),
         rows: RowsV1::default(),
+        rewritten: None,
         coverage: Vec::new(),
         calibrations: Vec::new(),
     }
@@ -240,12 +243,18 @@ fn window(read: &WindowRead, counts: WindowCounts) -> WindowV1 {
     }
 }
 
-fn commit_info(run: &Run, entry: &EntryV1) -> Result<CommitInfo, SyncError> {
+fn application(run: &Run) -> String {
+    format!("phonetrail/{}/{REPORT}", run.account)
+}
+
+/// What a commit says of itself; `application` is what its sequence number is kept under.
+pub(super) fn commit_info(application: String, entry: &EntryV1) -> Result<CommitInfo, serde_json::Error> {
+    let rows = entry.rewritten.as_ref().map_or(entry.rows.count, |rewritten| rewritten.after.count);
     Ok(CommitInfo {
-        entry: serde_json::to_string(entry).map_err(SyncError::Entry)?,
-        application: format!("phonetrail/{}/{REPORT}", run.account),
+        entry: serde_json::to_string(entry)?,
+        application,
         sequence: i64::try_from(entry.sequence).unwrap_or(i64::MAX),
-        metrics: vec![("numFiles", entry.files.len() as u64), ("numOutputRows", entry.rows.count)],
+        metrics: vec![("numFiles", entry.files.len() as u64), ("numOutputRows", rows)],
     })
 }
 

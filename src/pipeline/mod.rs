@@ -6,13 +6,17 @@ mod batches;
 mod calibration;
 mod check;
 mod commit;
+mod compact;
+mod compaction;
 mod days;
 mod report;
 mod status;
 mod sync;
+mod tidy;
 mod union;
 
 pub use self::check::{Checked, Finding, check_destination, check_upstream};
+pub use self::compact::{CompactError, CompactReport, CompactRequest, CompactedMonth, compact};
 pub use self::report::{DayCounts, Stop, StopReason, SyncReport};
 pub use self::status::{AccountStatus, Status, status};
 pub use self::sync::{

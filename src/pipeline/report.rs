@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::compact::CompactedMonth;
 use crate::extract::ExtractError;
 use crate::model::{Batch, DetailCounts, KeyedRecord, Readings};
 
@@ -36,6 +37,8 @@ pub struct SyncReport {
     pub readings: Readings,
     /// Commits made.
     pub commits: u64,
+    /// Months whose files were merged, since all their days are final.
+    pub compacted: Vec<CompactedMonth>,
     /// The table's version, where there is a table.
     pub version: Option<u64>,
     /// The days of the run's range.

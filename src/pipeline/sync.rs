@@ -13,11 +13,14 @@ use uuid::Uuid;
 
 use super::calibration;
 use super::commit::{self, Run, Work};
+use super::compact::{CompactError, Compacted, crowded_months};
+use super::compaction::Compaction;
 use super::days::Stretch;
 use super::report::{DayCounts, Stop, StopReason, SyncReport};
+use super::tidy;
 use crate::extract::{DayCount, ErrorKind, ExtractError, Source, WindowFailure};
 use crate::ledger::{self, CalibrationV1, CoverageV1, Head, LedgerError};
-use crate::load::{self, Destination, LoadError, RecentPacks, RunLock, Store, Table};
+use crate::load::{DEFAULT_GRACE, Destination, LoadError, RunLock, Store, Table};
 use crate::model::{AccountId, Calibration, Coverage, DayState, PageError, Scope, Seam, Span, Window, WindowRead};
 
 /// Days a new table reaches back when nothing else is said.
@@ -52,6 +55,8 @@ pub struct SyncRequest {
     pub commit_records: u64,
     /// Time after which a commit is made.
     pub commit_interval: Duration,
+    /// How long files that a compaction replaced stay for who reads an earlier version.
+    pub grace: TimeDelta,
     /// Cancelled, it ends the run after the commit that it is at, with whatever is whole committed.
     pub stop: CancellationToken,
 }
@@ -67,6 +72,7 @@ impl SyncRequest {
             settle: DEFAULT_SETTLE,
             commit_records: DEFAULT_COMMIT_RECORDS,
             commit_interval: DEFAULT_COMMIT_INTERVAL,
+            grace: DEFAULT_GRACE,
             stop: CancellationToken::new(),
         }
     }
@@ -147,7 +153,7 @@ async fn sync_locked(
     let range = range(request, &coverage, run.started_at.date_naive())?;
     source.sign_in().await?;
     if let Some(table) = table.as_ref().filter(|_| lock.is_sole()) {
-        clean_up(store, table).await?;
+        tidy::clean_up::<SyncError>(store, table, request.grace, &[]).await?;
     }
     lock.share().await?;
 
@@ -183,6 +189,9 @@ async fn sync_locked(
         failure: None,
     };
     job.read_and_commit(windows, &mut table).await?;
+    if let Some(table) = &mut table {
+        job.compact(table, lock).await;
+    }
     job.finish(table.as_ref(), range, started).await
 }
 
@@ -197,13 +206,6 @@ fn range(request: &SyncRequest, coverage: &Coverage, today: NaiveDate) -> Result
     let default = today.checked_sub_days(Days::new(DEFAULT_LOOK_BACK_DAYS)).unwrap_or(today);
     let from = request.from.or(known).unwrap_or(default.min(to));
     if from > to { Err(SyncError::EmptyRange { from, to }) } else { Ok((from, to)) }
-}
-
-async fn clean_up(store: &Store, table: &Table) -> Result<(), SyncError> {
-    let (since, first) = table.recent_versions().await?;
-    let named = ledger::packs_since(table, first).await?;
-    load::remove_orphans(store, table, &RecentPacks { since, named }).await?;
-    Ok(())
 }
 
 struct Job<'r> {
@@ -291,6 +293,34 @@ impl Job<'_> {
         let requests = made - std::mem::replace(&mut self.requests_accounted, made);
         let work = Work { reads: &reads, covered: &covered, requests, calibration: self.calibration };
         commit::commit(self.store, table, &self.run, &work, &mut self.report).await
+    }
+
+    /// Compacts the months whose days have all become final. Where that fails, the sync is none the worse for it.
+    async fn compact(&mut self, table: &mut Table, lock: &mut RunLock) {
+        let mut compacted = Compacted::default();
+        let outcome = self.compact_into(&mut compacted, table, lock).await;
+        if let Err(error) = outcome {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::warn!(%error, cause, "the table is whole, but not compacted; the next sync tries again");
+        }
+        self.report.commits += compacted.months.len() as u64;
+        self.report.compacted = compacted.months;
+    }
+
+    async fn compact_into(
+        &self,
+        compacted: &mut Compacted,
+        table: &mut Table,
+        lock: &mut RunLock,
+    ) -> Result<(), CompactError> {
+        let compaction = Compaction { store: self.store, run_id: &self.run.id, stop: &self.request.stop };
+        let months = crowded_months(table, &[]).await?;
+        let outcome = compacted.compact(&compaction, table, months).await;
+        if !compacted.months.is_empty() && lock.outlives_others()? {
+            table.refresh().await?;
+            tidy::clean_up::<CompactError>(self.store, table, self.request.grace, &compacted.own).await?;
+        }
+        outcome
     }
 
     async fn finish(

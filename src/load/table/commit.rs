@@ -11,7 +11,7 @@ use delta_kernel::committer::FileSystemCommitter;
 use delta_kernel::engine::arrow_data::ArrowEngineData;
 use delta_kernel::expressions::Scalar;
 use delta_kernel::schema::{DataType, SchemaRef, StructField, StructType};
-use delta_kernel::transaction::{CommitResult, UpdateTableOperation};
+use delta_kernel::transaction::{CommitResult, Transaction, UpdateTableOperation};
 use delta_kernel::{EngineData, FileMeta, KernelError, KernelResult, SnapshotRef};
 use delta_kernel_default_engine::build_add_file_metadata;
 use delta_kernel_default_engine::parquet::DataFileMetadata;
@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use super::engine::TableEngine;
 use super::{ENGINE_INFO, LoadError, TABLE_DIRECTORY, Table, blocking};
+use crate::load::store::Listed;
 use crate::model::{Partition, StagedFile};
 
 /// The key of the ledger entry within a commit's `commitInfo`.
@@ -75,6 +76,11 @@ impl Table {
     pub async fn commit(&mut self, files: &[StagedFile], info: CommitInfo) -> Result<CommitOutcome, LoadError> {
         let (snapshot, files) = (Arc::clone(&self.snapshot), files.to_vec());
         let committed = blocking(&self.engine, move |engine| commit(engine, snapshot, files, info)).await?;
+        self.conclude(committed).await
+    }
+
+    /// Moves to the version that a commit made, if it made one.
+    pub(super) async fn conclude(&mut self, committed: KernelResult<Commit>) -> Result<CommitOutcome, LoadError> {
         match committed {
             Ok(Commit::Done(version, snapshot)) => {
                 match snapshot {
@@ -93,18 +99,21 @@ impl Table {
 
     /// The versions committed within an hour of the newest: a time before all of them, and the first of them.
     pub async fn recent_versions(&self) -> Result<(DateTime<Utc>, u64), LoadError> {
-        let log = self.store.list(&format!("{TABLE_DIRECTORY}/_delta_log")).await?;
-        let commits: Vec<(u64, DateTime<Utc>)> = log
-            .iter()
-            .filter_map(|listed| {
-                let name = listed.path.rsplit('/').next()?.strip_suffix(".json")?;
-                Some((name.parse().ok()?, listed.modified_at))
-            })
-            .collect();
+        let commits = self.commit_times().await?;
         let newest = commits.iter().map(|(_, at)| *at).max().unwrap_or(DateTime::UNIX_EPOCH);
         let since = newest - TimeDelta::hours(1);
         let first = commits.iter().filter(|(_, at)| *at >= since).map(|(version, _)| *version).min();
         Ok((since, first.unwrap_or_default()))
+    }
+
+    /// Every version in the log, and when its commit was written.
+    pub(in crate::load) async fn commit_times(&self) -> Result<Vec<(u64, DateTime<Utc>)>, LoadError> {
+        let log = self.store.list(&format!("{TABLE_DIRECTORY}/_delta_log")).await?;
+        let commit = |listed: &Listed| {
+            let name = listed.path.rsplit('/').next()?.strip_suffix(".json")?;
+            Some((name.parse().ok()?, listed.modified_at))
+        };
+        Ok(log.iter().filter_map(commit).collect())
     }
 
     /// The commit of `version` as it lies in the log.
@@ -115,8 +124,7 @@ impl Table {
             commit_info: Option<serde_json::Map<String, serde_json::Value>>,
         }
 
-        let path = format!("{TABLE_DIRECTORY}/_delta_log/{version:020}.json");
-        let bytes = self.store.get(&path).await?;
+        let bytes = self.store.get(&commit_path(version)).await?;
         let mut entry = None;
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{\"commitInfo\"")) {
             let action: Action =
@@ -128,7 +136,13 @@ impl Table {
     }
 }
 
-enum Commit {
+/// Where the commit of `version` lies below the destination.
+pub(in crate::load) fn commit_path(version: u64) -> String {
+    format!("{TABLE_DIRECTORY}/_delta_log/{version:020}.json")
+}
+
+/// What the log's library made of a commit.
+pub(super) enum Commit {
     Done(u64, Option<SnapshotRef>),
     Conflict,
     Retryable(KernelError),
@@ -149,6 +163,24 @@ fn commit(
         .with_commit_info(info.engine_data()?, info.schema())
         .build(engine, Box::new(FileSystemCommitter::new()))?;
 
+    add(&mut transaction, files)?;
+    Ok(transaction.commit(engine)?.into())
+}
+
+impl From<CommitResult> for Commit {
+    fn from(result: CommitResult) -> Self {
+        match result {
+            CommitResult::Committed(committed) => {
+                Self::Done(committed.commit_version(), committed.post_commit_snapshot().cloned())
+            }
+            CommitResult::Conflicted(_) => Self::Conflict,
+            CommitResult::Retryable(retryable) => Self::Retryable(retryable.error),
+        }
+    }
+}
+
+/// Adds published files to what `transaction` will commit.
+pub(super) fn add(transaction: &mut Transaction, files: Vec<StagedFile>) -> KernelResult<()> {
     let write_state = transaction.write_state()?;
     for file in files {
         let context =
@@ -158,14 +190,7 @@ fn commit(
         let meta = FileMeta::new(location, Utc::now().timestamp_millis(), size);
         transaction.add_files(build_add_file_metadata(DataFileMetadata::new(meta, file.stats), &context)?);
     }
-
-    Ok(match transaction.commit(engine)? {
-        CommitResult::Committed(committed) => {
-            Commit::Done(committed.commit_version(), committed.post_commit_snapshot().cloned())
-        }
-        CommitResult::Conflicted(_) => Commit::Conflict,
-        CommitResult::Retryable(retryable) => Commit::Retryable(retryable.error),
-    })
+    Ok(())
 }
 
 fn partition_values(partition: &Partition) -> HashMap<String, Scalar> {

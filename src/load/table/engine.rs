@@ -1,6 +1,7 @@
 //! How the log's library reaches the store, and the statistics it wants of a file.
 
 use arrow::array::{Array, RecordBatch, StructArray};
+use delta_kernel::KernelError;
 use delta_kernel::engine::arrow_conversion::TryFromArrow;
 use delta_kernel::expressions::ColumnName;
 use delta_kernel::schema::StructType;
@@ -29,23 +30,38 @@ pub(super) fn make_directory(store: &Store) -> Result<(), LoadError> {
     std::fs::create_dir_all(&path).map_err(|source| LoadError::Destination { path, source })
 }
 
+/// The statistics of a file, taken batch by batch.
+#[derive(Debug)]
+pub(crate) struct FileStats(FileStatsAccumulator);
+
+impl FileStats {
+    pub(crate) fn new() -> Result<Self, LoadError> {
+        let schema = StructType::try_from_arrow(file_schema().as_ref()).map_err(|error| failed(error.into()))?;
+        let columns: Vec<ColumnName> = STATS_COLUMNS.split(',').map(|name| ColumnName::new([name])).collect();
+        Ok(Self(FileStatsAccumulator::new(&columns, &schema)))
+    }
+
+    pub(crate) fn merge(&mut self, rows: &RecordBatch) -> Result<(), LoadError> {
+        self.0.merge(rows).map_err(failed)
+    }
+
+    /// The statistics in the shape the log keeps.
+    pub(crate) fn finish(self) -> Result<StructArray, LoadError> {
+        let stats = self.0.finish().map_err(failed)?;
+        let mut stats = stats.ok_or_else(|| failed(KernelError::generic("a file without statistics")))?;
+        // They wait for the commit with those of all its files, and come with room for a thousand rows.
+        stats.shrink_to_fit();
+        Ok(stats)
+    }
+}
+
 /// The statistics of a file that holds `rows`, in the shape the log keeps.
 pub(crate) fn file_stats(rows: &RecordBatch) -> Result<StructArray, LoadError> {
-    let stats = || {
-        let schema = StructType::try_from_arrow(file_schema().as_ref())?;
-        let columns: Vec<ColumnName> = STATS_COLUMNS.split(',').map(|name| ColumnName::new([name])).collect();
-        let mut accumulator = FileStatsAccumulator::new(&columns, &schema);
-        accumulator.merge(rows)?;
-        accumulator.finish()?.ok_or_else(|| delta_kernel::KernelError::generic("a file without statistics"))
-    };
-    // They wait for the commit with those of all its files, and come with room for a thousand rows.
-    let shrunk = |mut stats: StructArray| {
-        stats.shrink_to_fit();
-        stats
-    };
-    stats().map(shrunk).map_err(|source| LoadError::Table {
-        action: "take statistics for",
-        table: TABLE_DIRECTORY.to_owned(),
-        source: Box::new(source),
-    })
+    let mut stats = FileStats::new()?;
+    stats.merge(rows)?;
+    stats.finish()
+}
+
+fn failed(source: KernelError) -> LoadError {
+    LoadError::Table { action: "take statistics for", table: TABLE_DIRECTORY.to_owned(), source: Box::new(source) }
 }

@@ -5,6 +5,7 @@
 
 mod commit;
 mod engine;
+mod rewrite;
 mod selection;
 
 use std::collections::HashMap;
@@ -19,9 +20,10 @@ use delta_kernel::transaction::data_layout::DataLayout;
 use delta_kernel::{KernelError, Snapshot, SnapshotRef};
 use url::Url;
 
+pub(super) use self::commit::commit_path;
 pub use self::commit::{CommitFile, CommitInfo, CommitOutcome};
 use self::engine::TableEngine;
-pub(super) use self::engine::file_stats;
+pub(super) use self::engine::{FileStats, file_stats};
 pub use self::selection::{MonthRange, Selection};
 use super::{LoadError, Store};
 use crate::model::{PARTITION_COLUMNS, Partition, table_schema};

@@ -1,0 +1,6 @@
+//! How long files that no commit names, or none names any more, are kept for readers and writers that are still at work.
+
+use chrono::TimeDelta;
+
+/// A day.
+pub const DEFAULT_GRACE: TimeDelta = TimeDelta::hours(24);

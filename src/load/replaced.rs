@@ -1,0 +1,123 @@
+//! Files that a version replaced: the table holds their rows in others, but whoever reads an earlier version needs them.
+//!
+//! The rule: until a replaced file's time of grace is over, only who knows that nobody needs it may remove it.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+
+use super::store::Listed;
+use super::table::commit_path;
+use super::{DEFAULT_GRACE, LoadError, Store, Table};
+
+/// What was replaced of late, by this tool or another writer.
+#[derive(Clone, Debug)]
+pub struct Replaced {
+    /// By path relative to the table's root, the time of the commit.
+    at: HashMap<String, DateTime<Utc>>,
+    now: DateTime<Utc>,
+    grace: TimeDelta,
+}
+
+impl Replaced {
+    /// Reads what the table's recent versions replaced; it is to be kept for `grace`.
+    pub async fn read(store: &Store, table: &Table, grace: TimeDelta) -> Result<Self, LoadError> {
+        let now = Utc::now();
+        let since = now - grace.max(DEFAULT_GRACE);
+        let mut at = HashMap::new();
+        for (version, committed_at) in table.commit_times().await? {
+            if committed_at >= since {
+                let removed = removed(version, &store.get(&commit_path(version)).await?)?;
+                at.extend(removed.into_iter().map(|path| (path, committed_at)));
+            }
+        }
+        Ok(Self { at, now, grace })
+    }
+
+    /// Ends the grace of files that nobody can need.
+    #[must_use]
+    pub fn without<'p>(mut self, paths: impl IntoIterator<Item = &'p String>) -> Self {
+        let over = self.now - self.grace.max(DEFAULT_GRACE);
+        for path in paths {
+            self.at.entry(path.clone()).and_modify(|at| *at = over);
+        }
+        self
+    }
+
+    /// Whether a file of the table, `path` relative to its root, must stay though the newest version does not name it.
+    pub(super) fn keeps(&self, path: &str, listed: &Listed) -> bool {
+        match self.at.get(path) {
+            Some(at) => *at > self.now - self.grace,
+            // What no commit names and is not ours, another writer may be about to commit.
+            None => !is_ours(path) && listed.modified_at > self.now - DEFAULT_GRACE,
+        }
+    }
+}
+
+/// Whether a data file has a name as only this tool gives, published or staged: `part-` and a UUID.
+fn is_ours(path: &str) -> bool {
+    let name = path.rsplit('/').next().and_then(|name| name.strip_prefix("part-"));
+    name.and_then(|name| name.split_once(".parquet")).is_some_and(|(id, _)| uuid::Uuid::try_parse(id).is_ok())
+}
+
+/// The files that a commit removes.
+fn removed(version: u64, commit: &[u8]) -> Result<Vec<String>, LoadError> {
+    #[derive(Deserialize)]
+    struct Action {
+        remove: Option<Remove>,
+    }
+    #[derive(Deserialize)]
+    struct Remove {
+        path: String,
+    }
+
+    let lines = commit.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{\"remove\""));
+    let actions = lines.map(serde_json::from_slice::<Action>);
+    let paths = actions.filter_map(|action| action.map(|action| Some(action.remove?.path)).transpose());
+    paths.collect::<Result<_, _>>().map_err(|source| LoadError::Commit { version, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &str = "year=2022/month=2/category=user/part-0192f0c1-2d7a-7b6e-8f6e-0d5a3c1b2a50.parquet";
+    const OTHERS: &str = "year=2022/month=2/category=user/part-00001-0192f0c1-2d7a-7b6e-8f6e-0d5a3c1b2a50-c000.parquet";
+
+    fn listed(now: DateTime<Utc>, age: TimeDelta) -> Listed {
+        Listed { path: String::new(), modified_at: now - age }
+    }
+
+    #[test]
+    fn a_replaced_file_is_kept_for_its_grace_whoever_wrote_it() {
+        let now = Utc::now();
+        for path in [OURS, OTHERS] {
+            for (grace, kept) in [(0, false), (1, false), (3, true), (24, true)] {
+                let at = HashMap::from([(path.to_owned(), now - TimeDelta::hours(2))]);
+                let replaced = Replaced { at, now, grace: TimeDelta::hours(grace) };
+                let file = listed(now, TimeDelta::days(9));
+                assert_eq!(replaced.keeps(path, &file), kept, "{path} {grace}");
+                assert!(!replaced.without([&path.to_owned()]).keeps(path, &file));
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_commit_names_goes_at_once_unless_another_writer_may_be_about_to_commit_it() {
+        let now = Utc::now();
+        let replaced = Replaced { at: HashMap::new(), now, grace: TimeDelta::zero() };
+        assert!(!replaced.keeps(OURS, &listed(now, TimeDelta::zero())));
+        assert!(!replaced.keeps(&format!("{OURS}.staged"), &listed(now, TimeDelta::zero())));
+        assert!(replaced.keeps(OTHERS, &listed(now, TimeDelta::hours(23))));
+        assert!(!replaced.keeps(OTHERS, &listed(now, TimeDelta::hours(25))));
+    }
+
+    #[test]
+    fn a_commits_removals_are_told_from_all_else_in_it() {
+        let commit =
+            b"{\"commitInfo\":{}}\n{\"remove\":{\"path\":\"a\",\"dataChange\":false}}\n{\"add\":{\"path\":\"b\"}}\n";
+        assert_eq!(removed(7, commit).unwrap(), ["a"]);
+        assert!(removed(7, b"{\"remove\":7}").unwrap_err().to_string().contains('7'));
+    }
+}

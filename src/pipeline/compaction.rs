@@ -1,0 +1,248 @@
+//! The files of one month -> at most one per partition, in one commit that changes no data.
+//!
+//! ```text
+//! LiveFile --merge--> StagedFile --proof, publish--> version; again where another writer replaced what was merged
+//! ```
+//!
+//! The rule: nothing is committed but with the proof that no row came, went or was altered on the way: every file read is
+//! the one that the ledger names, and what is read back is what was read.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::pin::pin;
+
+use futures::StreamExt;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::commit::{self, ATTEMPTS};
+use super::compact::{CompactError, CompactedMonth};
+use crate::ledger::{self, EntryV1, FileV1, Head, NamedFile, RewrittenV1, WorkV1};
+use crate::load::{self, CommitOutcome, LiveFile, LoadError, Merged, MonthRange, ReadFile, Selection, Store, Table};
+use crate::model::{Month, Partition, RowSet, StagedFile};
+
+/// How many partitions are merged at once.
+const PARALLEL_PARTITIONS: usize = 2;
+
+/// What compactions keep their sequence numbers under.
+const APPLICATION: &str = "phonetrail/compact";
+
+/// A run's compactions.
+pub(super) struct Compaction<'r> {
+    pub(super) store: &'r Store,
+    pub(super) run_id: &'r str,
+    /// Cancelled, it ends the work before the next commit, with nothing left behind.
+    pub(super) stop: &'r CancellationToken,
+}
+
+/// A month that was compacted.
+pub(super) struct Done {
+    pub(super) month: CompactedMonth,
+    /// Files replaced that the run itself had added.
+    pub(super) own: Vec<String>,
+}
+
+/// A file with its SHA-256, where the ledger has it.
+type StatedFile = (LiveFile, Option<String>);
+
+/// Published files, and those that they are to replace.
+struct Rewrite {
+    added: Vec<StagedFile>,
+    removed: Vec<ReadFile>,
+    own: Vec<String>,
+    before: RowSet,
+    after: RowSet,
+}
+
+/// The partitions with more than one file, and their files.
+pub(super) fn crowded(files: Vec<LiveFile>) -> Vec<Vec<LiveFile>> {
+    let mut partitions: BTreeMap<Partition, Vec<LiveFile>> = BTreeMap::new();
+    for file in files {
+        partitions.entry(file.partition.clone()).or_default().push(file);
+    }
+    partitions.into_values().filter(|files| files.len() > 1).collect()
+}
+
+impl Compaction<'_> {
+    /// Compacts `month`. Gives `None` where there is nothing to do, or where it was told to stop.
+    pub(super) async fn month(&self, table: &mut Table, month: Month) -> Result<Option<Done>, CompactError> {
+        let commit_id = Uuid::now_v7().to_string();
+        let range = MonthRange { year: month.year, month: month.month, times: None };
+        let mut prepared: Option<Rewrite> = None;
+        for attempt in 1..=ATTEMPTS {
+            let live = table.files(&Selection::Months(vec![range])).await?;
+            if let Some(outdated) = prepared.take_if(|rewrite| !rewrite.holds(&live)) {
+                self.discard(&outdated.added).await?;
+            }
+            let rewrite = match prepared.take() {
+                Some(rewrite) => rewrite,
+                None => match self.prepare(table, crowded(live)).await? {
+                    Some(rewrite) => rewrite,
+                    None => return Ok(None),
+                },
+            };
+            // An error here leaves the files where they are: the commit may have been made all the same.
+            if let Some(version) = self.commit(table, &rewrite, &commit_id).await? {
+                let month = rewrite.summary(month, version);
+                tracing::info!(month = %month.month, version, files = month.files_removed, into = month.files_added, "compacted");
+                return Ok(Some(Done { month, own: rewrite.own }));
+            }
+            tracing::info!(attempt, version = table.version(), "another writer was faster; looking again");
+            prepared = Some(rewrite);
+        }
+        if let Some(rewrite) = prepared {
+            self.discard(&rewrite.added).await?;
+        }
+        Err(CompactError::Contended { attempts: ATTEMPTS })
+    }
+
+    /// Merges, proves and publishes; leaves nothing behind where that fails.
+    async fn prepare(&self, table: &Table, partitions: Vec<Vec<LiveFile>>) -> Result<Option<Rewrite>, CompactError> {
+        if partitions.is_empty() {
+            return Ok(None);
+        }
+        let paths: HashSet<String> = partitions.iter().flatten().map(|file| file.path.clone()).collect();
+        let named = ledger::named_files(table, paths).await?;
+        let stated = |file: LiveFile| {
+            let sha256 = named.get(&file.path).map(|named| named.file.sha256.clone());
+            (file, sha256)
+        };
+        let partitions = partitions.into_iter().map(|files| files.into_iter().map(stated).collect()).collect();
+
+        let (merged, failure) = self.merge(partitions).await;
+        let added: Vec<StagedFile> = merged.iter().map(|merged| merged.file.clone()).collect();
+        let prepared = async {
+            match failure {
+                Some(error) => return Err(error.into()),
+                None if self.stop.is_cancelled() => return Ok(None),
+                None => {}
+            }
+            let rewrite = Rewrite::prove(merged, &named, self.run_id)?;
+            self.store.publish(commit::data_paths(&rewrite.added)).await?;
+            Ok(Some(rewrite))
+        };
+        let prepared = prepared.await;
+        if !matches!(prepared, Ok(Some(_))) {
+            self.discard(&added).await?;
+        }
+        prepared
+    }
+
+    /// Merges each partition's files, until one fails or it is told to stop.
+    async fn merge(&self, partitions: Vec<Vec<StatedFile>>) -> (Vec<Merged>, Option<LoadError>) {
+        let stop = self.stop.child_token();
+        let unstopped = futures::stream::iter(partitions).take_until(stop.cancelled());
+        // What has begun is waited for: it would leave its file behind.
+        let mut results = pin!(unstopped.map(|files| load::merge(self.store, files)).buffered(PARALLEL_PARTITIONS));
+        let (mut merged, mut failure) = (Vec::new(), None);
+        while let Some(result) = results.next().await {
+            match result {
+                Ok(one) => merged.push(one),
+                Err(error) => {
+                    stop.cancel();
+                    failure = failure.or(Some(error));
+                }
+            }
+        }
+        (merged, failure)
+    }
+
+    /// Tries to commit on the version that `table` is at.
+    async fn commit(&self, table: &mut Table, rewrite: &Rewrite, commit_id: &str) -> Result<Option<u64>, CompactError> {
+        let head = Head::read(table).await?;
+        let entry = EntryV1 {
+            sequence: head.entry.sequence + 1,
+            previous: Some(head.previous),
+            commit_id: commit_id.to_owned(),
+            files: rewrite.added.iter().map(FileV1::from).collect(),
+            files_removed: rewrite.removed.iter().map(FileV1::from).collect(),
+            rewritten: Some(RewrittenV1 { before: rewrite.before.into(), after: rewrite.after.into() }),
+            coverage: head.entry.coverage,
+            calibrations: head.entry.calibrations,
+            ..commit::entry(self.run_id, WorkV1::Compact)
+        };
+        let info = commit::commit_info(APPLICATION.to_owned(), &entry).map_err(CompactError::Entry)?;
+        let removed = rewrite.removed.iter().map(|file| file.path.clone()).collect();
+        let base = table.version();
+        match table.rewrite(removed, rewrite.added.clone(), info).await? {
+            CommitOutcome::Committed(version) => Ok(Some(version)),
+            CommitOutcome::Conflict | CommitOutcome::Unknown => {
+                table.refresh().await?;
+                Ok(commit::find_commit(table, base, commit_id).await?)
+            }
+        }
+    }
+
+    async fn discard(&self, files: &[StagedFile]) -> Result<(), LoadError> {
+        self.store.discard(commit::data_paths(files)).await
+    }
+}
+
+impl Rewrite {
+    /// What was merged, if no row came or went.
+    fn prove(merged: Vec<Merged>, named: &HashMap<String, NamedFile>, run_id: &str) -> Result<Self, CompactError> {
+        let mut rewrite =
+            Self { added: vec![], removed: vec![], own: vec![], before: RowSet::default(), after: RowSet::default() };
+        for Merged { file, inputs, read, written } in merged {
+            if read != written {
+                return Err(CompactError::RowsDiffer { partition: file.partition, read, written });
+            }
+            let added_here = |input: &&ReadFile| named.get(&input.path).is_some_and(|named| named.run_id == run_id);
+            rewrite.own.extend(inputs.iter().filter(added_here).map(|input| input.path.clone()));
+            rewrite.before.unite(read);
+            rewrite.after.unite(written);
+            rewrite.removed.extend(inputs);
+            rewrite.added.push(file);
+        }
+        Ok(rewrite)
+    }
+
+    /// Whether all that it replaces is live.
+    fn holds(&self, live: &[LiveFile]) -> bool {
+        let live: HashSet<&str> = live.iter().map(|file| file.path.as_str()).collect();
+        self.removed.iter().all(|file| live.contains(file.path.as_str()))
+    }
+
+    fn summary(&self, month: Month, version: u64) -> CompactedMonth {
+        CompactedMonth {
+            month: month.to_string(),
+            files_removed: self.removed.len() as u64,
+            files_added: self.added.len() as u64,
+            rows: self.after.count(),
+            version,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::StructArray;
+
+    use super::*;
+    use crate::model::RecordId;
+
+    #[test]
+    fn rows_that_differ_from_those_read_are_no_proof() {
+        let mut rows = RowSet::default();
+        rows.insert(RecordId([1; 16]));
+        let file = StagedFile {
+            partition: Partition { year: 2022, month: 2, category: "device".into() },
+            path: "part-1.parquet".to_owned(),
+            row_count: 1,
+            byte_count: 1,
+            sha256: String::new(),
+            stats: StructArray::new_empty_fields(1, None),
+        };
+        let merged = |written| Merged { file: file.clone(), inputs: Vec::new(), read: rows, written };
+        let prove = |written| Rewrite::prove(vec![merged(rows), merged(written)], &HashMap::new(), "run");
+
+        assert!(prove(rows).is_ok());
+        let mut other = RowSet::default();
+        other.insert(RecordId([2; 16]));
+        let mut more = rows;
+        more.insert(RecordId([0; 16]));
+        for written in [RowSet::default(), other, more] {
+            let error = prove(written).map(|_| ()).unwrap_err();
+            assert!(matches!(error, CompactError::RowsDiffer { .. }) && error.to_string().contains("category=device"));
+        }
+    }
+}
