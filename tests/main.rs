@@ -19,6 +19,7 @@ mod faults;
 mod hostile;
 mod ledger;
 mod limits;
+mod replay;
 mod samples;
 mod schemas;
 mod sync;

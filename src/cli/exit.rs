@@ -4,7 +4,7 @@ use std::process::{ExitCode, Termination};
 
 use crate::extract::{ErrorKind, ExtractError};
 use crate::load::LoadError;
-use crate::pipeline::{CompactError, Stop, StopReason, SyncError};
+use crate::pipeline::{CompactError, ReplayError, Stop, StopReason, SyncError};
 
 /// How the program ends. The numbers follow `sysexits.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,24 @@ impl From<&CompactError> for Exit {
             | CompactError::Entry(_) => Self::DataDisagree,
             CompactError::NoTable { .. } | CompactError::Load(_) | CompactError::Ledger(_) => Self::Destination,
             CompactError::Contended { .. } => Self::Stopped,
+        }
+    }
+}
+
+impl From<&ReplayError> for Exit {
+    fn from(error: &ReplayError) -> Self {
+        match error {
+            ReplayError::Occupied { .. } => Self::Usage,
+            ReplayError::NoPacks { .. }
+            | ReplayError::NoTable { .. }
+            | ReplayError::Load(_)
+            | ReplayError::Ledger(_) => Self::Destination,
+            ReplayError::Incomplete { .. }
+            | ReplayError::RowsDiffer { .. }
+            | ReplayError::Page { .. }
+            | ReplayError::Rows(_)
+            | ReplayError::Entry(_) => Self::DataDisagree,
+            ReplayError::Contended => Self::Stopped,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use super::exit::Exit;
 use crate::load::LoadError;
-use crate::pipeline::{CompactError, SyncError};
+use crate::pipeline::{CompactError, ReplayError, SyncError};
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -72,6 +72,24 @@ impl From<CompactError> for Failure {
                 "Nothing was changed. Check the machine's memory and disk, then run again."
             }
             CompactError::Contended { .. } => "Run again when fewer runs write to this destination.",
+            _ => "Nothing was changed.",
+        };
+        Self::new(Exit::from(&error), &error, hint)
+    }
+}
+
+impl From<ReplayError> for Failure {
+    fn from(error: ReplayError) -> Self {
+        let hint = match &error {
+            ReplayError::NoPacks { .. } => "Give --source the destination of a sync.",
+            ReplayError::NoTable { .. } => "Leave out --check to make one.",
+            ReplayError::Occupied { .. } => "Give --destination a place without a table, or the source itself.",
+            ReplayError::Incomplete { .. } => "Restore the packs from a copy. Nothing was changed.",
+            ReplayError::RowsDiffer { .. } => {
+                "Replaying would lose rows, so nothing was changed; --check says where they differ."
+            }
+            ReplayError::Load(cause) => return Self::new(Exit::from(&error), cause, load_hint(cause)),
+            ReplayError::Contended => "Nothing was changed; run again when no other run writes to this destination.",
             _ => "Nothing was changed.",
         };
         Self::new(Exit::from(&error), &error, hint)

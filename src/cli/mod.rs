@@ -17,6 +17,7 @@ mod settings;
 mod demo;
 #[cfg(feature = "query")]
 mod query;
+mod replay;
 #[cfg(feature = "query")]
 mod rows;
 #[cfg(feature = "simulator")]
@@ -50,6 +51,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Merge the files of months that are final, so that no partition has more than one.
     Compact(compact::CompactArgs),
+    /// Make the table anew from the raw pages alone, or compare it with them.
+    Replay(replay::ReplayArgs),
     /// Show what a destination holds and which days it covers.
     Status(status::StatusArgs),
     /// Answer a SQL query over the table `operation_logs`.
@@ -79,6 +82,7 @@ pub fn main() -> Exit {
 async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Sync(args) => sync::run(args).await,
+        Command::Replay(args) => replay::run(args).await,
         Command::Check(args) => check::run(args).await,
         Command::Compact(args) => compact::run(args).await,
         Command::Status(args) => status::run(args).await,

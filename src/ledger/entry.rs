@@ -69,6 +69,8 @@ pub enum WorkV1 {
     Sync,
     /// Files were merged into fewer, which hold the same rows.
     Compact,
+    /// All rows were made anew from the packs.
+    Replay,
 }
 
 /// A commit, by version and content.

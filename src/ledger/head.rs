@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
 
-use super::{CoverageV1, EntryV1, FORMAT, FileV1, PreviousV1};
+use super::{CoverageV1, EntryV1, FORMAT, FileV1, PackV1, PreviousV1};
 use crate::load::{LoadError, Table};
 use crate::model::{AccountId, Coverage};
 
@@ -97,6 +97,17 @@ pub async fn packs_since(table: &Table, first: u64) -> Result<HashSet<String>, L
     for version in first..=table.version() {
         if let Some(text) = table.commit_file(version).await?.entry {
             packs.extend(parse(version, &text)?.packs.into_iter().map(|pack| pack.path));
+        }
+    }
+    Ok(packs)
+}
+
+/// All packs that entries name, by path.
+pub async fn packs(table: &Table) -> Result<HashMap<String, PackV1>, LedgerError> {
+    let mut packs = HashMap::new();
+    for version in 0..=table.version() {
+        if let Some(text) = table.commit_file(version).await?.entry {
+            packs.extend(parse(version, &text)?.packs.into_iter().map(|pack| (pack.path.clone(), pack)));
         }
     }
     Ok(packs)

@@ -11,6 +11,7 @@
 
 mod archive;
 mod archived;
+mod content;
 mod error;
 mod grace;
 mod lock;
@@ -29,6 +30,7 @@ mod table;
 
 pub use self::archive::{ArchivedPage, pack, read_pack};
 pub use self::archived::{ArchivedWindow, archived_windows, packs};
+pub use self::content::{read_file, row_set};
 pub use self::error::LoadError;
 pub use self::grace::DEFAULT_GRACE;
 pub use self::lock::RunLock;

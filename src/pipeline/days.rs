@@ -60,30 +60,54 @@ impl Stretch {
             let (whole_from, whole_until) = plan::covered_days(first, last);
             let from = if first == self.asked.0 { self.wanted.0 } else { whole_from };
             let to = if last == self.asked.1 { self.wanted.1 } else { whole_until.min(self.wanted.1) };
-            let settled_until = back((read_at - settle).date_naive(), 1).min(whole_until).min(to);
-            spans.push(Span { from, to: settled_until, read_at, is_final: true });
-            spans.push(Span { from: from.max(ahead(settled_until, 1)), to, read_at, is_final: false });
+            spans.extend(by_state((from, to), whole_until, read_at, settle));
         }
-        spans.retain(|span| span.from <= span.to);
         spans
     }
 
     /// The windows noted so far, joined where they meet, with the earliest time of reading.
     fn unions(&self, seam: Seam) -> Vec<(NaiveDate, NaiveDate, DateTime<Utc>)> {
-        let mut done: Vec<_> = self.done.iter().collect();
-        done.sort();
-        let mut unions: Vec<(NaiveDate, NaiveDate, DateTime<Utc>)> = Vec::new();
-        for (window, read_at) in done {
-            match unions.last_mut() {
-                Some((_, last, earliest)) if window.from() <= ahead(*last, 1 - seam.days()) => {
-                    *last = (*last).max(window.to());
-                    *earliest = (*earliest).min(*read_at);
-                }
-                _ => unions.push((window.from(), window.to(), *read_at)),
-            }
-        }
-        unions
+        let days = |(window, read_at): &(Window, DateTime<Utc>)| (window.from(), window.to(), *read_at);
+        joined(self.done.iter().map(days).collect(), seam)
     }
+}
+
+/// Days read together, and when their reading began.
+pub(super) type Read = (NaiveDate, NaiveDate, DateTime<Utc>);
+
+/// Windows, joined where they meet as `seam` says, with the earliest time of reading.
+pub(super) fn joined(mut windows: Vec<Read>, seam: Seam) -> Vec<Read> {
+    windows.sort_unstable();
+    let mut unions: Vec<Read> = Vec::new();
+    for (from, to, read_at) in windows {
+        match unions.last_mut() {
+            Some((_, last, earliest)) if from <= ahead(*last, 1 - seam.days()) => {
+                *last = (*last).max(to);
+                *earliest = (*earliest).min(read_at);
+            }
+            _ => unions.push((from, to, read_at)),
+        }
+    }
+    unions
+}
+
+/// The days that windows cover which were read by themselves, whatever was wanted of them.
+pub(super) fn covered_alone((first, last, read_at): Read, settle: TimeDelta) -> impl Iterator<Item = Span> {
+    let whole = plan::covered_days(first, last);
+    by_state(whole, whole.1, read_at, settle)
+}
+
+/// The days `from..=to`, of which those up to `whole_until` are there with both sides of them, by whether they are final.
+fn by_state(
+    (from, to): (NaiveDate, NaiveDate),
+    whole_until: NaiveDate,
+    read_at: DateTime<Utc>,
+    settle: TimeDelta,
+) -> impl Iterator<Item = Span> {
+    let settled_until = back((read_at - settle).date_naive(), 1).min(whole_until).min(to);
+    let settled = Span { from, to: settled_until, read_at, is_final: true };
+    let open = Span { from: from.max(ahead(settled_until, 1)), to, read_at, is_final: false };
+    [settled, open].into_iter().filter(|span| span.from <= span.to)
 }
 
 fn back(day: NaiveDate, days: u64) -> NaiveDate {

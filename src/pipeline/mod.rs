@@ -8,7 +8,10 @@ mod check;
 mod commit;
 mod compact;
 mod compaction;
+mod comparison;
 mod days;
+mod rebuild;
+mod replay;
 mod report;
 mod status;
 mod sync;
@@ -17,6 +20,8 @@ mod union;
 
 pub use self::check::{Checked, Finding, check_destination, check_upstream};
 pub use self::compact::{CompactError, CompactReport, CompactRequest, CompactedMonth, compact};
+pub use self::comparison::Difference;
+pub use self::replay::{ReplayError, ReplayReport, ReplayRequest, replay};
 pub use self::report::{DayCounts, Stop, StopReason, SyncReport};
 pub use self::status::{AccountStatus, Status, status};
 pub use self::sync::{

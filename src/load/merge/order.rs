@@ -9,8 +9,9 @@ use futures::TryStreamExt;
 use super::ReadFile;
 use super::input::{Batches, Input};
 use crate::load::LoadError;
+use crate::load::content::row_set;
 use crate::load::sorted::{EVENT_TIME, RECORD_ID, sorted};
-use crate::model::{RecordId, RowSet};
+use crate::model::RowSet;
 
 /// What rows are ordered by: time, unreadable first, then identity.
 pub(super) type Key = (Option<i64>, String);
@@ -74,7 +75,7 @@ impl Merge {
                 continue;
             }
             file.row_count += rows.num_rows() as u64;
-            count(&rows, &file.path, &mut self.read)?;
+            self.read.unite(row_set(&file.path, &rows)?);
             self.runs.push(Run { batches, rows, file });
             return Ok(());
         }
@@ -107,13 +108,4 @@ pub(super) fn key(rows: &RecordBatch, row: usize) -> Key {
     let times = rows[EVENT_TIME].as_primitive::<TimestampMicrosecondType>();
     let ids = rows[RECORD_ID].as_string::<i32>();
     (times.is_valid(row).then(|| times.value(row)), ids.value(row).to_owned())
-}
-
-/// Adds the identities of `rows`, which lie in the file `path`, to `set`.
-pub(super) fn count(rows: &RecordBatch, path: &str, set: &mut RowSet) -> Result<(), LoadError> {
-    for id in rows[RECORD_ID].as_string::<i32>() {
-        let id = id.and_then(RecordId::parse);
-        set.insert(id.ok_or_else(|| LoadError::ForeignFile { path: path.to_owned(), column: RECORD_ID })?);
-    }
-    Ok(())
 }

@@ -15,7 +15,8 @@ use object_store::buffered::BufWriter;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
-use super::order::{self, Key, key};
+use super::order::{Key, key};
+use crate::load::content::row_set;
 use crate::load::parquet::{file_path, properties};
 use crate::load::ranged::RangedFile;
 use crate::load::sorted::RECORD_ID;
@@ -86,7 +87,7 @@ pub(super) async fn written_rows(store: &Store, file: &StagedFile) -> Result<Row
     let mut batches = read.await.map_err(|source| failed("read", path, source))?;
     let mut rows = RowSet::default();
     while let Some(batch) = batches.try_next().await.map_err(|source| failed("read", path, source))? {
-        order::count(&batch, path, &mut rows)?;
+        rows.unite(row_set(path, &batch)?);
     }
     Ok(rows)
 }

@@ -1,0 +1,336 @@
+//! The table, made anew from the raw archive alone: for a new parser, or where the table is lost.
+//!
+//! ```text
+//! packs --rebuild--> rows by partition --stage, publish--> one version that holds them and nothing else
+//!                                      --comparison------> differences, where nothing shall be written
+//! ```
+//!
+//! The rule: no row is lost by it. A table that holds rows which the archive lacks is not replaced.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use chrono::Utc;
+use futures::{StreamExt, TryStreamExt};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::commit;
+use super::comparison::{self, Difference};
+use super::rebuild::Rebuilt;
+use crate::ledger::{self, CalibrationV1, CoverageV1, EntryV1, FileV1, Head, LedgerError, PackV1, WorkV1};
+use crate::load::{
+    self, CommitInfo, CommitOutcome, Destination, LiveFile, LoadError, RunLock, Runs, Selection, Store, Table,
+};
+use crate::model::{DetailCounts, PageError, Partition, RowSet, StagedFile, Window};
+
+/// How many files are written at once.
+const PARALLEL_FILES: usize = 2;
+
+/// What replays keep their sequence numbers under.
+const APPLICATION: &str = "phonetrail/replay";
+
+/// What to replay.
+#[derive(Clone, Debug)]
+pub struct ReplayRequest {
+    /// Where the raw archive lies.
+    pub source: Destination,
+    /// Where the table is made: the source itself, or a destination that holds none.
+    pub destination: Destination,
+    /// Compare with the table at the destination, and write nothing.
+    pub check: bool,
+}
+
+/// The summary of a `replay`, as `--output json` prints it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ReplayReport {
+    /// Identifies the run in the ledger.
+    pub run_id: String,
+    /// Packs read.
+    pub packs: u64,
+    /// Windows in them.
+    pub windows: u64,
+    /// Pages of those windows.
+    pub pages: u64,
+    /// Records on the pages; windows overlap, so some were received several times.
+    pub records_received: u64,
+    /// Rows that they make.
+    pub rows: u64,
+    /// How the details of the records were read.
+    pub detail: DetailCounts,
+    /// Files written.
+    pub files: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// The table's version that holds them, where one was made.
+    pub version: Option<u64>,
+    /// Partitions whose rows the table has otherwise, where it was compared.
+    pub differences: Option<Vec<Difference>>,
+    /// Wall time of the run.
+    pub wall_seconds: f64,
+}
+
+/// Why a replay could not do its work. The table, where there is one, is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The source holds no raw pages.
+    #[error("there are no raw pages in {source_url}")]
+    NoPacks {
+        /// The source.
+        source_url: String,
+    },
+    /// There is nothing to compare with.
+    #[error("there is no table in {destination}")]
+    NoTable {
+        /// The destination.
+        destination: String,
+    },
+    /// The destination's table is not the source's.
+    #[error("{destination} holds a table already, which is not made of the packs in the source")]
+    Occupied {
+        /// The destination.
+        destination: String,
+    },
+    /// The ledger names packs that are not there, or not as it has them.
+    #[error(
+        "the archive is not whole: of {named} packs that the ledger names, {wrong} are missing or altered, such as {example}"
+    )]
+    Incomplete {
+        /// Packs that the ledger names.
+        named: usize,
+        /// Those that are not as it says.
+        wrong: usize,
+        /// One of them.
+        example: String,
+    },
+    /// The table holds other rows than the archive gives.
+    #[error("the table's {stored} rows are not the {rebuilt} rows that the archive gives")]
+    RowsDiffer {
+        /// Rows of the table.
+        stored: u64,
+        /// Rows made of the archive.
+        rebuilt: u64,
+    },
+    /// A page that was taken for one is none.
+    #[error("a page of window {window} in {pack} cannot be decoded")]
+    Page {
+        /// The pack.
+        pack: String,
+        /// The window.
+        window: Window,
+        /// Why.
+        #[source]
+        source: PageError,
+    },
+    /// Rows cannot be made or compared.
+    #[error("cannot make rows")]
+    Rows(#[from] arrow::error::ArrowError),
+    /// The source or the destination.
+    #[error("the destination failed")]
+    Load(#[from] LoadError),
+    /// The ledger.
+    #[error("the ledger cannot be continued")]
+    Ledger(#[from] LedgerError),
+    /// The ledger entry of a commit cannot be written as JSON.
+    #[error("a ledger entry cannot be written")]
+    Entry(#[source] serde_json::Error),
+    /// Another writer committed meanwhile.
+    #[error("another run committed to the table meanwhile")]
+    Contended,
+}
+
+/// Makes the table at the request's destination of the raw pages in its source, in one version; or compares.
+pub async fn replay(request: &ReplayRequest) -> Result<ReplayReport, ReplayError> {
+    let started = Instant::now();
+    let run_id = Uuid::now_v7().to_string();
+    let source = Store::open(&request.source)?;
+    let rebuilt = Rebuilt::read(&source, Utc::now()).await?;
+    if rebuilt.packs.is_empty() {
+        return Err(ReplayError::NoPacks { source_url: source.url().to_string() });
+    }
+    let known = Known::read(&source, &rebuilt.packs).await?;
+    let mut report = ReplayReport {
+        run_id,
+        packs: rebuilt.packs.len() as u64,
+        windows: rebuilt.windows,
+        pages: rebuilt.pages,
+        records_received: rebuilt.records,
+        detail: rebuilt.detail,
+        ..ReplayReport::default()
+    };
+    if request.check {
+        compare(&request.destination, rebuilt, &mut report).await?;
+    } else {
+        replace(&source, &request.destination, rebuilt, known, &mut report).await?;
+    }
+    report.wall_seconds = started.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// What the source's ledger says beyond the packs, where there is one.
+struct Known {
+    coverage: Vec<CoverageV1>,
+    calibrations: Vec<CalibrationV1>,
+}
+
+impl Known {
+    /// Reads it, and proves that the packs it relies on are all there.
+    async fn read(source: &Store, packs: &[PackV1]) -> Result<Option<Self>, ReplayError> {
+        let Some(table) = Table::open(source).await? else { return Ok(None) };
+        let head = Head::read(&table).await?;
+        let named = ledger::packs(&table).await?;
+        let found: HashMap<&str, &str> = packs.iter().map(|pack| (pack.path.as_str(), pack.sha256.as_str())).collect();
+        let wrong: Vec<&PackV1> =
+            named.values().filter(|pack| found.get(pack.path.as_str()) != Some(&pack.sha256.as_str())).collect();
+        match wrong.iter().map(|pack| &pack.path).min() {
+            None => Ok(Some(Self { coverage: head.entry.coverage, calibrations: head.entry.calibrations })),
+            Some(example) => {
+                Err(ReplayError::Incomplete { named: named.len(), wrong: wrong.len(), example: example.clone() })
+            }
+        }
+    }
+}
+
+async fn compare(destination: &Destination, rebuilt: Rebuilt, report: &mut ReplayReport) -> Result<(), ReplayError> {
+    let no_table = || ReplayError::NoTable { destination: destination.to_string() };
+    let store = Store::open(destination)?;
+    let table = Table::open(&store).await?.ok_or_else(no_table)?;
+    let (rows, differences) = comparison::compare(&store, &table, Arc::new(rebuilt.runs)).await?;
+    report.rows = rows;
+    report.version = Some(table.version());
+    report.differences = Some(differences);
+    Ok(())
+}
+
+async fn replace(
+    source: &Store,
+    destination: &Destination,
+    rebuilt: Rebuilt,
+    known: Option<Known>,
+    report: &mut ReplayReport,
+) -> Result<(), ReplayError> {
+    let store = Store::create(destination)?;
+    let in_place = store.url() == source.url();
+    let mut lock = RunLock::acquire(&store).await?;
+    lock.share().await?;
+    let table = Table::open(&store).await?;
+    let live = match &table {
+        Some(table) => table.files(&Selection::All).await?,
+        None => Vec::new(),
+    };
+    if !in_place && !live.is_empty() {
+        return Err(ReplayError::Occupied { destination: destination.to_string() });
+    }
+
+    let Rebuilt { runs, packs, coverage, .. } = rebuilt;
+    let (files, rows) = stage(&store, Arc::new(runs)).await?;
+    let prepared = async {
+        let stored = stored_rows(&store, &live).await?;
+        if in_place && !live.is_empty() && stored != rows {
+            return Err(ReplayError::RowsDiffer { stored: stored.count(), rebuilt: rows.count() });
+        }
+        if !in_place {
+            copy_packs(source, &store, &packs).await?;
+        }
+        Ok(match table {
+            Some(table) => table,
+            None => Table::create(&store, info(&commit::entry(&report.run_id, WorkV1::Create))?).await?,
+        })
+    };
+    let prepared = prepared.await;
+    if prepared.is_err() {
+        store.discard(commit::data_paths(&files)).await?;
+    }
+    let entry = EntryV1 {
+        files: files.iter().map(FileV1::from).collect(),
+        packs,
+        rows: rows.into(),
+        coverage: known.as_ref().map_or_else(|| CoverageV1::of(&coverage), |known| known.coverage.clone()),
+        calibrations: known.map(|known| known.calibrations).unwrap_or_default(),
+        ..commit::entry(&report.run_id, WorkV1::Replay)
+    };
+    report.version = Some(put(&store, &mut prepared?, &live, &files, entry).await?);
+    report.rows = rows.count();
+    report.files = files.len() as u64;
+    report.bytes = files.iter().map(|file| file.byte_count).sum();
+    Ok(())
+}
+
+/// Writes the rows of every partition as one file.
+async fn stage(store: &Store, runs: Arc<Runs>) -> Result<(Vec<StagedFile>, RowSet), ReplayError> {
+    let partitions = runs.partitions();
+    let write = |partition: Partition| {
+        let runs = Arc::clone(&runs);
+        async move {
+            let written = tokio::task::spawn_blocking(move || {
+                let rows = runs.rows(&partition)?;
+                let set = load::row_set(&partition.directory(), &rows)?;
+                let (file, bytes) = load::stage(partition, &[rows])?;
+                Ok::<_, LoadError>((file, bytes, set))
+            });
+            let (file, bytes, set) = written.await.map_err(LoadError::from)??;
+            store.stage(&commit::data_paths(std::slice::from_ref(&file))[0], bytes).await?;
+            Ok::<_, ReplayError>((file, set))
+        }
+    };
+    let written: Vec<_> =
+        futures::stream::iter(partitions).map(write).buffer_unordered(PARALLEL_FILES).try_collect().await?;
+    let mut rows = RowSet::default();
+    written.iter().for_each(|(_, set)| rows.unite(*set));
+    Ok((written.into_iter().map(|(file, _)| file).collect(), rows))
+}
+
+/// What identifies the rows of the table's files.
+async fn stored_rows(store: &Store, live: &[LiveFile]) -> Result<RowSet, ReplayError> {
+    let mut rows = RowSet::default();
+    for file in live {
+        for batch in load::read_file(store, file, &["record_id"]).await? {
+            rows.unite(load::row_set(&file.path, &batch)?);
+        }
+    }
+    Ok(rows)
+}
+
+async fn copy_packs(source: &Store, destination: &Store, packs: &[PackV1]) -> Result<(), LoadError> {
+    for pack in packs {
+        destination.stage(&pack.path, source.get(&pack.path).await?).await?;
+    }
+    destination.publish(packs.iter().map(|pack| pack.path.clone()).collect()).await
+}
+
+/// Commits the files in place of all that are live. An error leaves them where they are: the commit may have been made
+/// all the same.
+async fn put(
+    store: &Store,
+    table: &mut Table,
+    live: &[LiveFile],
+    files: &[StagedFile],
+    entry: EntryV1,
+) -> Result<u64, ReplayError> {
+    let head = Head::read(table).await?;
+    let paths: HashSet<String> = live.iter().map(|file| file.path.clone()).collect();
+    let named = ledger::named_files(table, paths.clone()).await?;
+    let entry = EntryV1 {
+        sequence: head.entry.sequence + 1,
+        previous: Some(head.previous),
+        files_removed: named.into_values().map(|named| named.file).collect(),
+        ..entry
+    };
+    let base = table.version();
+    store.publish(commit::data_paths(files)).await?;
+    if let CommitOutcome::Committed(version) = table.replace(paths, files.to_vec(), info(&entry)?).await? {
+        return Ok(version);
+    }
+    table.refresh().await?;
+    if let Some(version) = commit::find_commit(table, base, &entry.commit_id).await? {
+        return Ok(version);
+    }
+    store.remove(commit::data_paths(files)).await?;
+    Err(ReplayError::Contended)
+}
+
+fn info(entry: &EntryV1) -> Result<CommitInfo, ReplayError> {
+    commit::commit_info(APPLICATION.to_owned(), entry).map_err(ReplayError::Entry)
+}
