@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Stages meet in [`model`] and never import each other; [`pipeline`] joins them. [`ledger`] is the account of what was
-//! done, [`query`] reads the table, [`simulator`] serves an account to try all of it against.
+//! done, [`query`] reads the table, [`schema`] describes it, [`simulator`] serves an account to try all of it against.
 
 pub mod cli;
 pub mod extract;
@@ -18,6 +18,7 @@ pub mod model;
 pub mod pipeline;
 #[cfg(feature = "query")]
 pub mod query;
+pub mod schema;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 pub mod transform;

@@ -20,6 +20,7 @@ mod query;
 mod replay;
 #[cfg(feature = "query")]
 mod rows;
+mod schema;
 #[cfg(feature = "simulator")]
 mod simulate;
 mod status;
@@ -58,6 +59,8 @@ enum Command {
     /// Answer a SQL query over the table `operation_logs`.
     #[cfg(feature = "query")]
     Query(query::QueryArgs),
+    /// Print the table's schema: Arrow, JSON Schema, or the statements that bring it into an engine.
+    Schema(schema::SchemaArgs),
     /// Serve a simulated account on loopback, to try phonetrail against.
     #[cfg(feature = "simulator")]
     Simulate(Box<simulate::SimulateArgs>),
@@ -88,6 +91,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Status(args) => status::run(args).await,
         #[cfg(feature = "query")]
         Command::Query(args) => query::run(args).await,
+        Command::Schema(args) => schema::run(&args),
         #[cfg(feature = "simulator")]
         Command::Simulate(args) => simulate::run(*args).await,
         #[cfg(feature = "simulator")]

@@ -92,11 +92,16 @@ class DuckDb(Reader):
     def __init__(self, source):
         self.source = source
 
+    @classmethod
+    def connection(cls):
+        settings = {"extension_directory": str(cls.extensions), "autoinstall_known_extensions": "false"}
+        connection = duckdb.connect(config=settings)
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection
+
     def ask(self, destination, sql):
-        settings = {"extension_directory": str(self.extensions), "autoinstall_known_extensions": "false"}
-        with duckdb.connect(config=settings) as connection:
+        with self.connection() as connection:
             connection.execute("LOAD delta")
-            connection.execute("SET TimeZone = 'UTC'")
             connection.execute(f"CREATE VIEW operation_logs AS SELECT * FROM {self.source.format(destination)}")
             return connection.execute(sql).fetch_arrow_table()
 

@@ -1,0 +1,36 @@
+-- operation_logs in Amazon Athena (engine version 3): the newest version that the table's log names. Athena takes no
+-- columns in this statement; it finds them in the log:
+--
+--   record_id string: identity of the record: 32 hex digits over account, report, verbatim fields and ordinal
+--   event_time timestamp: when it happened, UTC; null where the upstream's time cannot be read
+--   account_id string: the upstream's account
+--   report string: the upstream's report: phone
+--   action string: action, verbatim
+--   action_kind string: action in lower case without its channel: add, update, delete, ...
+--   channel string: scim_api, rest_api or batch where the action names it; null for the console
+--   category_type string: category_type, verbatim
+--   operator string: operator, verbatim
+--   operator_id string: operator trimmed, in NFC, emails in lower case
+--   operator_kind string: user, system, app or unknown
+--   operator_domain string: domain of the operator's email address
+--   operation_detail string: operation_detail, verbatim
+--   detail_status string: parsed, ambiguous or unparsed
+--   verb string: the detail's verb in lower case: assign, delete, ...
+--   object_type string: what was acted on, a singular slug: phone_number, device, ...
+--   object_name string: which one, verbatim; the whole head of an unparsed detail
+--   target_relation string: to, from, for, ...: how the second party takes part
+--   target_name string: the second party's name
+--   target_email string: the second party's email address, lower case
+--   changes array<struct<field:string,old_value:string,new_value:string>>: settings changed: field, old value, new value
+--   phone_numbers array<string>: every number written with a +, as + and digits
+--   emails array<string>: every email address in the detail, lower case
+--   extensions array<string>: every extension number in the detail
+--   parser_version int: version of the detail parser that read the row
+--   source_json string: the record's JSON where the columns cannot reproduce it
+--   ingested_at timestamp: when the run that stored the row started to read, UTC
+--   year int: UTC year of event_time; 0 where that is null
+--   month int: UTC month of event_time, 1 to 12; 0 where that is null
+--   category string: the category's code, or a slug of an unknown one
+CREATE EXTERNAL TABLE operation_logs
+LOCATION 's3://example-bucket/trail/operation_logs/'
+TBLPROPERTIES ('table_type' = 'DELTA');
