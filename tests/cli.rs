@@ -42,7 +42,7 @@ const RANGE: [&str; 4] = ["--from", "2022-02-01", "--to", "2022-02-10"];
 #[tokio::test(flavor = "multi_thread")]
 async fn help_names_every_command_and_flag() {
     assert_snapshot!("help", help(&[]).await);
-    for subcommand in ["sync", "compact", "replay", "status", "query", "schema", "demo"] {
+    for subcommand in ["sync", "compact", "replay", "check", "status", "query", "schema", "demo"] {
         assert_snapshot!(format!("help_{subcommand}"), help(&[subcommand]).await);
     }
 }

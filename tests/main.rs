@@ -10,6 +10,7 @@
 
 mod support;
 
+mod accounts;
 mod check;
 mod cli;
 mod compact;

@@ -1,12 +1,14 @@
 //! `phonetrail check`.
 
 use clap::Args;
+use futures::future::join_all;
 
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::print;
-use super::settings::{DestinationArgs, UpstreamArgs};
-use crate::extract::{Observer, Source};
+use super::settings::{Accounts, DestinationArgs, Resolved, UpstreamArgs};
+use crate::extract::Source;
+use crate::model::AccountId;
 use crate::pipeline::{self, Checked, Finding};
 
 #[derive(Args, Debug)]
@@ -14,33 +16,76 @@ pub(super) struct CheckArgs {
     #[command(flatten)]
     destination: DestinationArgs,
 
+    /// Only this account of the settings file's; may be given more than once [default: all]
+    #[arg(long, value_name = "ID")]
+    account: Vec<String>,
+
     #[command(flatten)]
     upstream: UpstreamArgs,
 }
 
-/// Prints a line for everything tried, and gives the code of the first that fails.
+/// Prints a line for everything tried, and gives the code of the first that fails; of several accounts, the gravest.
 pub(super) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
     let (destination, layers) = args.destination.resolve()?;
-    let resolved = layers.upstream(&args.upstream, Observer::default())?;
-    print(&line("ok", "settings", &resolved.describe()))?;
-    let source = Source::try_new(resolved.credentials, resolved.settings)
-        .map_err(|error| Failure::new(Exit::from(&error), &error, error.hint()))?;
+    let exit = match layers.accounts(&args.upstream, &args.account)? {
+        Accounts::One(resolved) => {
+            print(&line("ok", "settings", &resolved.describe()))?;
+            let source = source(*resolved)?;
+            show(pipeline::check_upstream(&source).await, "")?
+        }
+        Accounts::Several(accounts) => check_accounts(accounts).await?,
+    };
+    let destination = show(pipeline::check_destination(&destination).await, "")?;
+    // What is wrong with the upstream is met first.
+    Ok(if exit == Exit::Done { destination } else { exit })
+}
 
+/// Tries the accounts side by side, and shows each by itself.
+async fn check_accounts(accounts: Vec<(AccountId, Result<Resolved, Failure>)>) -> Result<Exit, Failure> {
+    let check = |(id, resolved): (AccountId, Result<Resolved, Failure>)| async move {
+        let checked = match resolved.and_then(|resolved| Ok((resolved.describe(), source(resolved)?))) {
+            Ok((described, source)) => Ok((described, pipeline::check_upstream(&source).await)),
+            Err(failure) => Err(failure),
+        };
+        (id, checked)
+    };
     let mut exit = Exit::Done;
-    let mut checked = pipeline::check_upstream(&source).await;
-    checked.extend(pipeline::check_destination(&destination).await);
+    for (id, checked) in join_all(accounts.into_iter().map(check)).await {
+        let found = match checked {
+            Ok((described, checked)) => {
+                print(&line("ok", "settings", &described))?;
+                show(checked, &format!("account {id}: "))?
+            }
+            Err(failure) => {
+                print(&line("fails", "settings", &format!("account {id}: {}", failure.text())))?;
+                failure.exit()
+            }
+        };
+        exit = if found.gravity() > exit.gravity() { found } else { exit };
+    }
+    Ok(exit)
+}
+
+fn source(resolved: Resolved) -> Result<Source, Failure> {
+    Source::try_new(resolved.credentials, resolved.settings)
+        .map_err(|error| Failure::new(Exit::from(&error), &error, error.hint()))
+}
+
+/// Prints what was tried, of `whom`, and gives the code of the first that fails.
+fn show(checked: Vec<Checked>, whom: &str) -> Result<Exit, Failure> {
+    let mut exit = Exit::Done;
     for Checked { name, finding } in checked {
-        let shown = match finding {
-            Finding::Works(text) => line("ok", name, &text),
-            Finding::Warning(text) => line("warning", name, &text),
-            Finding::Skipped => line("skipped", name, "something before it fails"),
+        let (state, text) = match finding {
+            Finding::Works(text) => ("ok", text),
+            Finding::Warning(text) => ("warning", text),
+            Finding::Skipped => ("skipped", "something before it fails".to_owned()),
             Finding::Fails(error) => {
                 let failure = Failure::from(error);
                 exit = if exit == Exit::Done { failure.exit() } else { exit };
-                line("fails", name, failure.text())
+                ("fails", failure.text().to_owned())
             }
         };
-        print(&shown)?;
+        print(&line(state, name, &format!("{whom}{text}")))?;
     }
     Ok(exit)
 }

@@ -115,7 +115,7 @@ async fn sync_once(simulator: &RunningSimulator, destination: &Destination, from
         base_url: simulator.base_url(),
         oauth_url: simulator.oauth_url(),
         plan: extract::Plan::BUSINESS,
-        observer: progress.observer(),
+        observer: progress.observer(None),
         ..extract::Settings::default()
     };
     let source = Source::try_new(credentials, settings)

@@ -28,6 +28,23 @@ pub enum Exit {
     Configuration = 78,
 }
 
+impl Exit {
+    /// Where the parts of a run end differently, the gravest code is the run's: first what needs a person, from what
+    /// concerns all to what concerns one, then what passes by itself.
+    pub(super) fn gravity(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Stopped => 1,
+            Self::Upstream => 2,
+            Self::Usage => 3,
+            Self::DataDisagree => 4,
+            Self::Refused => 5,
+            Self::Configuration => 6,
+            Self::Destination => 7,
+        }
+    }
+}
+
 impl Termination for Exit {
     fn report(self) -> ExitCode {
         ExitCode::from(self as u8)

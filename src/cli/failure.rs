@@ -5,6 +5,7 @@ use std::io::Write;
 
 use super::exit::Exit;
 use crate::load::LoadError;
+use crate::model::AccountId;
 use crate::pipeline::{CompactError, ReplayError, SyncError};
 
 /// An error on its way out.
@@ -39,6 +40,11 @@ impl Failure {
     /// The line.
     pub(super) fn text(&self) -> &str {
         &self.line
+    }
+
+    /// The same, of one account among several.
+    pub(super) fn of(self, account: &AccountId) -> Self {
+        Self { line: format!("account {account}: {}", self.line), ..self }
     }
 
     /// Prints the line, and gives the exit code.

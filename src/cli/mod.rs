@@ -2,6 +2,8 @@
 //!
 //! The rule: data goes to standard output, everything else to standard error; a secret is never an argument.
 
+mod account_tables;
+mod accounts;
 mod check;
 mod compact;
 mod exit;

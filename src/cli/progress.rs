@@ -1,13 +1,13 @@
 //! A progress bar on a terminal. Elsewhere the log tells how things go.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::extract::{Event, Observer};
-use crate::model::Window;
+use crate::model::{AccountId, Window};
 
 /// What has come in, and what is known to come.
 #[derive(Debug, Default)]
@@ -31,40 +31,73 @@ struct Share {
     expected: u64,
 }
 
-/// Windows, pages and records as they come in.
+/// Windows, pages and records as they come in, a bar an account.
 #[derive(Debug)]
 pub(super) struct Progress {
-    bar: ProgressBar,
-    tally: Arc<Mutex<Tally>>,
+    bars: MultiProgress,
+}
+
+/// The bar of one account, from its first event until whoever tells of it is gone.
+#[derive(Debug)]
+struct Bar {
+    bars: MultiProgress,
+    name: Option<String>,
+    shown: OnceLock<ProgressBar>,
+    tally: Mutex<Tally>,
 }
 
 impl Progress {
     /// Starts to show; nothing appears where standard error is no terminal.
     pub(super) fn start() -> Self {
-        let bar = ProgressBar::new(0);
-        if let Ok(style) = ProgressStyle::with_template("{bar:24} {msg}") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar, tally: Arc::default() }
+        Self { bars: MultiProgress::new() }
     }
 
-    /// Tells the bar what happens.
-    pub(super) fn observer(&self) -> Observer {
-        let (bar, tally) = (self.bar.clone(), Arc::clone(&self.tally));
-        Observer::new(move |event| {
-            let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-            tally.note(event);
-            bar.set_length(tally.total());
-            bar.set_position(tally.received().min(tally.total()));
-            bar.set_message(tally.line());
-        })
+    /// Tells a bar what happens, which bears the account's name where there are several.
+    pub(super) fn observer(&self, account: Option<&AccountId>) -> Observer {
+        let bar = Bar {
+            bars: self.bars.clone(),
+            name: account.map(|id| format!("{id}: ")),
+            shown: OnceLock::new(),
+            tally: Mutex::default(),
+        };
+        Observer::new(move |event| bar.note(event))
     }
 
-    /// Takes the bar away.
+    /// Takes the bars away.
     pub(super) fn finish(self) {
-        self.bar.finish_and_clear();
+        // Nothing is lost with a terminal that is gone.
+        let _ = self.bars.clear();
+        self.bars.set_draw_target(ProgressDrawTarget::hidden());
     }
+}
+
+impl Bar {
+    fn note(&self, event: Event<'_>) {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.note(event);
+        let bar = self.shown.get_or_init(|| self.bars.add(fresh_bar()));
+        bar.set_length(tally.total());
+        bar.set_position(tally.received().min(tally.total()));
+        bar.set_message(format!("{}{}", self.name.as_deref().unwrap_or_default(), tally.line()));
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = self.shown.get() {
+            bar.finish_and_clear();
+            self.bars.remove(bar);
+        }
+    }
+}
+
+fn fresh_bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{bar:24} {msg}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
 }
 
 impl Tally {

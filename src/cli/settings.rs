@@ -10,9 +10,10 @@ use chrono::TimeDelta;
 use clap::Args;
 use serde::{Deserialize, Deserializer};
 
+use super::account_tables::{self, AccountTable};
 use super::exit::Exit;
 use super::failure::Failure;
-use crate::extract::{Credentials, DateFormat, Observer, Plan, Secret, Settings};
+use crate::extract::{Credentials, DateFormat, Plan, Secret, Settings};
 use crate::load::Destination;
 use crate::model::AccountId;
 use crate::pipeline::DEFAULT_SETTLE;
@@ -72,16 +73,16 @@ pub(super) struct UpstreamArgs {
     settle_hours: Option<u32>,
 }
 
-/// One layer of settings: the file's, or the environment's.
+/// One layer of settings: the file's, one of its accounts', or the environment's.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Layer {
+pub(super) struct Layer {
     #[serde(default, deserialize_with = "parsed")]
-    destination: Option<Destination>,
-    account_id: Option<String>,
-    client_id: Option<String>,
-    client_secret_file: Option<PathBuf>,
-    access_token_file: Option<PathBuf>,
+    pub(super) destination: Option<Destination>,
+    pub(super) account_id: Option<String>,
+    pub(super) client_id: Option<String>,
+    pub(super) client_secret_file: Option<PathBuf>,
+    pub(super) access_token_file: Option<PathBuf>,
     base_url: Option<String>,
     oauth_url: Option<String>,
     plan: Option<Plan>,
@@ -90,11 +91,14 @@ struct Layer {
     page_size: Option<u16>,
     date_format: Option<DateFormat>,
     settle_hours: Option<u32>,
+    /// The file's accounts, where it has several.
+    #[serde(default)]
+    pub(super) account: Vec<AccountTable>,
 }
 
 /// A setting that is missing or cannot be used.
 #[derive(Debug, thiserror::Error)]
-enum SettingError {
+pub(super) enum SettingError {
     #[error("cannot read the settings file {}", path.display())]
     Unreadable {
         path: PathBuf,
@@ -114,6 +118,8 @@ enum SettingError {
     },
     #[error("no {0} is set")]
     Missing(&'static str),
+    #[error("no account `{id}` is set")]
+    NoSuchAccount { id: String },
 }
 
 impl From<SettingError> for Failure {
@@ -122,6 +128,9 @@ impl From<SettingError> for Failure {
             SettingError::Missing("destination") => "Give --destination, or set PHONETRAIL_DESTINATION.",
             SettingError::Missing(_) => {
                 "Set PHONETRAIL_ACCOUNT_ID, PHONETRAIL_CLIENT_ID and PHONETRAIL_CLIENT_SECRET, or PHONETRAIL_ACCESS_TOKEN."
+            }
+            SettingError::NoSuchAccount { .. } => {
+                return Self::new(Exit::Usage, &error, "Give --account one of those in the settings file.");
             }
             _ => "Correct it, then run again.",
         };
@@ -133,7 +142,18 @@ impl From<SettingError> for Failure {
 #[derive(Clone, Debug)]
 pub(super) struct Layers {
     file: Layer,
+    /// Those of the file, each over the rest of it.
+    accounts: Vec<Layer>,
     environment: Layer,
+}
+
+/// The accounts to work on.
+#[derive(Debug)]
+pub(super) enum Accounts {
+    /// The only one that is set.
+    One(Box<Resolved>),
+    /// Some of several, in the order of the file. One whose secret cannot be read is no other's concern.
+    Several(Vec<(AccountId, Result<Resolved, Failure>)>),
 }
 
 /// What a sync needs to know, resolved.
@@ -166,34 +186,28 @@ impl DestinationArgs {
 impl Layers {
     fn read(file: Option<&Path>) -> Result<Self, SettingError> {
         let named = file.map(Path::to_path_buf).or(variable("PHONETRAIL_CONFIG")?);
-        let file = match named {
+        let (file, accounts) = match named {
             Some(path) => read_file(&path)?,
             None if Path::new(DEFAULT_FILE).exists() => read_file(Path::new(DEFAULT_FILE))?,
-            None => Layer::default(),
+            None => Default::default(),
         };
-        Ok(Self { file, environment: Layer::from_environment()? })
+        Ok(Self { file, accounts, environment: Layer::from_environment()? })
     }
 
-    /// The upstream's settings, with `args` strongest. `observer` is told how reading goes.
-    pub(super) fn upstream(self, args: &UpstreamArgs, observer: Observer) -> Result<Resolved, Failure> {
-        let Self { file, environment } = self;
-        let credentials = credentials(&file, &environment)?;
-        let account = credentials.account_id().cloned().unwrap_or_else(|| AccountId::new(OWN_ACCOUNT));
-        let defaults = Settings::default();
-        let settings = Settings {
-            base_url: first([args.base_url.clone(), environment.base_url, file.base_url], defaults.base_url),
-            oauth_url: first([args.oauth_url.clone(), environment.oauth_url, file.oauth_url], defaults.oauth_url),
-            plan: first([args.plan, environment.plan, file.plan], defaults.plan),
-            reserve: first([args.reserve, environment.reserve, file.reserve], defaults.reserve),
-            max_requests: args.max_requests.or(environment.max_requests).or(file.max_requests),
-            page_size: first([args.page_size, environment.page_size, file.page_size], defaults.page_size),
-            date_format: first([args.date_format, environment.date_format, file.date_format], defaults.date_format),
-            observer,
-            ..Settings::default()
-        };
-        let hours = [args.settle_hours, environment.settle_hours, file.settle_hours];
-        let hours = hours.map(|hours| hours.map(|hours| TimeDelta::hours(hours.into())));
-        Ok(Resolved { account, credentials, settings, settle: first(hours, DEFAULT_SETTLE) })
+    /// The accounts that `picked` names, or all; `args` are strongest, and hold for each.
+    pub(super) fn accounts(self, args: &UpstreamArgs, picked: &[String]) -> Result<Accounts, Failure> {
+        let Self { file, mut accounts, environment } = self;
+        if !accounts.is_empty() {
+            account_tables::refuse_variables(|name| Ok(text(name)?.is_some()))?;
+        }
+        if accounts.len() > 1 {
+            let resolve = |layer: Layer| Ok((layer.account()?, environment.clone().over(layer).resolve(args)));
+            let chosen = account_tables::pick(accounts, picked, |layer| layer.account_id.as_deref())?;
+            return chosen.into_iter().map(resolve).collect::<Result<_, Failure>>().map(Accounts::Several);
+        }
+        let resolved = environment.over(accounts.pop().unwrap_or(file)).resolve(args)?;
+        let mut chosen = account_tables::pick(vec![resolved], picked, |resolved| Some(resolved.account.as_str()))?;
+        Ok(Accounts::One(Box::new(chosen.remove(0))))
     }
 }
 
@@ -216,24 +230,66 @@ impl Layer {
                 .transpose()
                 .map_err(|reason| SettingError::Variable { name: "PHONETRAIL_DATE_FORMAT", reason })?,
             settle_hours: variable("PHONETRAIL_SETTLE_HOURS")?,
+            account: Vec::new(),
         })
     }
-}
 
-fn credentials(file: &Layer, environment: &Layer) -> Result<Credentials, SettingError> {
-    let account_id = environment.account_id.as_ref().or(file.account_id.as_ref()).map(AccountId::new);
-    let token_file = environment.access_token_file.as_ref().or(file.access_token_file.as_ref());
-    if let Some(token) = secret("PHONETRAIL_ACCESS_TOKEN", "access_token_file", token_file)? {
-        return Ok(Credentials::AccessToken { account_id, token });
+    /// This layer, with what it leaves open from a weaker one.
+    pub(super) fn over(self, weaker: Self) -> Self {
+        Self {
+            destination: self.destination.or(weaker.destination),
+            account_id: self.account_id.or(weaker.account_id),
+            client_id: self.client_id.or(weaker.client_id),
+            client_secret_file: self.client_secret_file.or(weaker.client_secret_file),
+            access_token_file: self.access_token_file.or(weaker.access_token_file),
+            base_url: self.base_url.or(weaker.base_url),
+            oauth_url: self.oauth_url.or(weaker.oauth_url),
+            plan: self.plan.or(weaker.plan),
+            reserve: self.reserve.or(weaker.reserve),
+            max_requests: self.max_requests.or(weaker.max_requests),
+            page_size: self.page_size.or(weaker.page_size),
+            date_format: self.date_format.or(weaker.date_format),
+            settle_hours: self.settle_hours.or(weaker.settle_hours),
+            account: self.account,
+        }
     }
-    let secret_file = environment.client_secret_file.as_ref().or(file.client_secret_file.as_ref());
-    let client_id = environment.client_id.clone().or_else(|| file.client_id.clone());
-    Ok(Credentials::ServerToServer {
-        account_id: account_id.ok_or(SettingError::Missing("account id"))?,
-        client_id: client_id.ok_or(SettingError::Missing("client id"))?,
-        client_secret: secret("PHONETRAIL_CLIENT_SECRET", "client_secret_file", secret_file)?
-            .ok_or(SettingError::Missing("client secret"))?,
-    })
+
+    fn account(&self) -> Result<AccountId, SettingError> {
+        self.account_id.as_ref().map(AccountId::new).ok_or(SettingError::Missing("account id"))
+    }
+
+    fn resolve(self, args: &UpstreamArgs) -> Result<Resolved, Failure> {
+        let credentials = self.credentials()?;
+        let account = credentials.account_id().cloned().unwrap_or_else(|| AccountId::new(OWN_ACCOUNT));
+        let defaults = Settings::default();
+        let settings = Settings {
+            base_url: args.base_url.clone().or(self.base_url).unwrap_or(defaults.base_url),
+            oauth_url: args.oauth_url.clone().or(self.oauth_url).unwrap_or(defaults.oauth_url),
+            plan: args.plan.or(self.plan).unwrap_or(defaults.plan),
+            reserve: args.reserve.or(self.reserve).unwrap_or(defaults.reserve),
+            max_requests: args.max_requests.or(self.max_requests),
+            page_size: args.page_size.or(self.page_size).unwrap_or(defaults.page_size),
+            date_format: args.date_format.or(self.date_format).unwrap_or(defaults.date_format),
+            ..Settings::default()
+        };
+        let hours = args.settle_hours.or(self.settle_hours);
+        let settle = hours.map_or(DEFAULT_SETTLE, |hours| TimeDelta::hours(hours.into()));
+        Ok(Resolved { account, credentials, settings, settle })
+    }
+
+    fn credentials(&self) -> Result<Credentials, SettingError> {
+        let token_file = self.access_token_file.as_ref();
+        if let Some(token) = secret("PHONETRAIL_ACCESS_TOKEN", "access_token_file", token_file)? {
+            return Ok(Credentials::AccessToken { account_id: self.account().ok(), token });
+        }
+        let secret_file = self.client_secret_file.as_ref();
+        Ok(Credentials::ServerToServer {
+            account_id: self.account()?,
+            client_id: self.client_id.clone().ok_or(SettingError::Missing("client id"))?,
+            client_secret: secret("PHONETRAIL_CLIENT_SECRET", "client_secret_file", secret_file)?
+                .ok_or(SettingError::Missing("client secret"))?,
+        })
+    }
 }
 
 /// A secret from the environment, or else from the file that a setting names (without the line break at its end).
@@ -248,14 +304,18 @@ fn secret(name: &'static str, setting: &'static str, file: Option<&PathBuf>) -> 
     file.map(read).transpose()
 }
 
-fn read_file(path: &Path) -> Result<Layer, SettingError> {
+/// The file's own settings, and those of each of its accounts.
+fn read_file(path: &Path) -> Result<(Layer, Vec<Layer>), SettingError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| SettingError::Unreadable { path: path.to_path_buf(), source })?;
-    toml::from_str(&text).map_err(|error| {
-        let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
+    let malformed = |at: Option<usize>, reason: &str| {
+        let line = at.map(|at| text[..at].matches('\n').count() + 1);
         let at = line.map(|line| format!("line {line}: ")).unwrap_or_default();
-        SettingError::Malformed { path: path.to_path_buf(), reason: format!("{at}{}", error.message()) }
-    })
+        SettingError::Malformed { path: path.to_path_buf(), reason: format!("{at}{reason}") }
+    };
+    let file: Layer =
+        toml::from_str(&text).map_err(|error| malformed(error.span().map(|span| span.start), error.message()))?;
+    account_tables::layers(file).map_err(|flaw| malformed(flaw.at, &flaw.reason))
 }
 
 /// The variable's text; an empty one counts as not set.
@@ -290,10 +350,6 @@ fn date_format(text: &str) -> Result<DateFormat, String> {
     }
 }
 
-fn first<T>(layers: [Option<T>; 3], default: T) -> T {
-    layers.into_iter().flatten().next().unwrap_or(default)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,8 +370,11 @@ mod tests {
     #[test]
     fn flags_beat_the_environment_which_beats_the_file() {
         let layer = |plan: &str| Layer { plan: Some(plan.parse().unwrap()), ..token() };
-        let layers = Layers { file: layer("3/s,3/day"), environment: layer("2/s,2/day") };
-        let plan = |args: UpstreamArgs| layers.clone().upstream(&args, Observer::default()).unwrap().settings.plan;
+        let layers = Layers { file: layer("3/s,3/day"), accounts: Vec::new(), environment: layer("2/s,2/day") };
+        let plan = |args: UpstreamArgs| match layers.clone().accounts(&args, &[]).unwrap() {
+            Accounts::One(resolved) => resolved.settings.plan,
+            Accounts::Several(_) => panic!("there is only one account"),
+        };
         assert_eq!(plan(UpstreamArgs::default()).to_string(), "2/s,2/day");
         let args = UpstreamArgs { plan: Some("1/s,1/day".parse().unwrap()), ..UpstreamArgs::default() };
         assert_eq!(plan(args).to_string(), "1/s,1/day");

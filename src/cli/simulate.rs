@@ -37,6 +37,10 @@ pub(super) struct SimulateArgs {
     #[arg(long)]
     ground_truth: bool,
 
+    /// The account's id
+    #[arg(long, value_name = "ID", default_value = Credentials::ACCOUNT_ID, help_heading = "Account")]
+    account_id: String,
+
     /// Serve the records of this NDJSON file (may be given more than once) instead of a generated account. A null or
     /// missing time is served as 2022-02-01T02:36:14Z
     #[arg(long, value_name = "FILE", help_heading = "Account")]
@@ -152,7 +156,9 @@ pub(super) async fn run(args: SimulateArgs) -> Result<Exit, Failure> {
 }
 
 fn config(args: &SimulateArgs) -> Result<SimulatorConfig, Failure> {
+    let credentials = Credentials { account_id: args.account_id.clone(), ..Credentials::default() };
     let mut config = SimulatorConfig::default()
+        .with_credentials(credentials)
         .with_day_offset(args.day_offset)
         .with_to_inclusive(args.to_inclusive)
         .with_long_range(args.long_range)

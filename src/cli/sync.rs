@@ -2,20 +2,27 @@
 
 use chrono::{NaiveDate, SecondsFormat};
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
 use super::compact::{self, GraceArgs};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::interrupt;
 use super::output::{SummaryFormat, print, print_json};
 use super::progress::Progress;
-use super::readings;
-use super::settings::{DestinationArgs, UpstreamArgs};
-use crate::extract::Source;
-use crate::model::{CategoryCode, Scope};
-use crate::pipeline::{self, SyncReport, SyncRequest};
+use super::settings::{Accounts, DestinationArgs, Resolved, UpstreamArgs};
+use super::{accounts, interrupt, readings};
+use crate::extract::{Observer, Settings, Source};
+use crate::model::{AccountId, CategoryCode, Scope};
+use crate::pipeline::{self, AccountSync, SyncReport, SyncRequest};
+
+/// What `--help` ends with.
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 2 wrong usage; 65 a window never matched its total; 69 upstream unavailable; 74 the destination \
+failed; 75 stopped early, whole so far, run again; 77 refused; 78 a setting is missing or malformed. Of several accounts' \
+codes, the gravest is the run's: 74, 78, 77, 65, 2, 69, 75, 0.";
 
 #[derive(Args, Debug)]
+#[command(after_help = EXIT_CODES)]
 pub(super) struct SyncArgs {
     #[command(flatten)]
     destination: DestinationArgs,
@@ -31,6 +38,10 @@ pub(super) struct SyncArgs {
     /// Only this category, such as phone_number; may be given more than once [default: all]
     #[arg(long, value_name = "CODE")]
     category: Vec<CategoryCode>,
+
+    /// Only this account of the settings file's; may be given more than once [default: all]
+    #[arg(long, value_name = "ID")]
+    account: Vec<String>,
 
     #[command(flatten)]
     grace: GraceArgs,
@@ -50,33 +61,73 @@ struct Interrupted;
 
 pub(super) async fn run(args: SyncArgs) -> Result<Exit, Failure> {
     let (destination, layers) = args.destination.resolve()?;
-    let progress = Progress::start();
-    let resolved = layers.upstream(&args.upstream, progress.observer())?;
-    let source = Source::try_new(resolved.credentials, resolved.settings)
-        .map_err(|error| Failure::new(Exit::from(&error), &error, error.hint()))?;
-    let mut request = SyncRequest::new(resolved.account);
-    request.from = args.from;
-    request.to = args.to;
-    request.settle = resolved.settle;
-    request.grace = args.grace.time();
-    if !args.category.is_empty() {
-        request.scopes = args.category.into_iter().map(Scope::Category).collect();
-        request.scopes.sort();
-        request.scopes.dedup();
+    let stop = CancellationToken::new();
+    match layers.accounts(&args.upstream, &args.account)? {
+        Accounts::One(resolved) => {
+            let progress = Progress::start();
+            let account = args.account_sync(*resolved, progress.observer(None), &stop)?;
+            interrupt::cancels(&stop);
+            let report = pipeline::sync(&account.source, &destination, &account.request).await;
+            progress.finish();
+            let report = report?;
+            match args.output {
+                SummaryFormat::Human => print(&human(&report, &destination.to_string()))?,
+                SummaryFormat::Json => print_json(&report)?,
+            }
+            Ok(stopped(&report).map_or(Exit::Done, Failure::report))
+        }
+        Accounts::Several(resolved) => {
+            let progress = Progress::start();
+            let prepare = |(id, resolved): (AccountId, Result<Resolved, Failure>)| {
+                let observer = progress.observer(Some(&id));
+                let account = resolved.and_then(|resolved| args.account_sync(resolved, observer, &stop));
+                (id, account)
+            };
+            let prepared = resolved.into_iter().map(prepare).collect();
+            interrupt::cancels(&stop);
+            let run = accounts::sync(prepared, &destination, &stop).await;
+            progress.finish();
+            let run = run?;
+            match args.output {
+                SummaryFormat::Human => print(&run.human(&destination.to_string()))?,
+                SummaryFormat::Json => print_json(&run.json())?,
+            }
+            Ok(run.report())
+        }
     }
+}
 
-    interrupt::cancels(&request.stop);
-    let report = pipeline::sync(&source, &destination, &request).await;
-    progress.finish();
-    let report = report?;
-    match args.output {
-        SummaryFormat::Human => print(&human(&report, &destination.to_string()))?,
-        SummaryFormat::Json => print_json(&report)?,
+impl SyncArgs {
+    fn account_sync(
+        &self,
+        resolved: Resolved,
+        observer: Observer,
+        stop: &CancellationToken,
+    ) -> Result<AccountSync, Failure> {
+        let settings = Settings { observer, ..resolved.settings };
+        let source = Source::try_new(resolved.credentials, settings)
+            .map_err(|error| Failure::new(Exit::from(&error), &error, error.hint()))?;
+        let mut request = SyncRequest::new(resolved.account);
+        request.from = self.from;
+        request.to = self.to;
+        request.settle = resolved.settle;
+        request.grace = self.grace.time();
+        request.stop = stop.clone();
+        if !self.category.is_empty() {
+            request.scopes = self.category.iter().cloned().map(Scope::Category).collect();
+            request.scopes.sort();
+            request.scopes.dedup();
+        }
+        Ok(AccountSync { source, request })
     }
-    Ok(match (&report.stopped, &report.failure) {
-        (None, _) => Exit::Done,
-        (Some(stop), Some(error)) => Failure::new(Exit::from(stop), error, error.hint()).report(),
-        (Some(stop), None) => Failure::new(Exit::from(stop), &Interrupted, "Run again to go on.").report(),
+}
+
+/// What stopped a run before its end.
+pub(super) fn stopped(report: &SyncReport) -> Option<Failure> {
+    let stop = report.stopped.as_ref()?;
+    Some(match &report.failure {
+        Some(error) => Failure::new(Exit::from(stop), error, error.hint()),
+        None => Failure::new(Exit::from(stop), &Interrupted, "Run again to go on."),
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The rule: this is the only place that knows all stages. A commit holds whole windows only.
 
+mod accounts;
 mod batches;
 mod calibration;
 mod check;
@@ -13,11 +14,13 @@ mod days;
 mod rebuild;
 mod replay;
 mod report;
+mod session;
 mod status;
 mod sync;
 mod tidy;
 mod union;
 
+pub use self::accounts::{AccountOutcome, AccountSync, AccountsOutcome, PARALLEL_ACCOUNTS, sync_accounts};
 pub use self::check::{Checked, Finding, check_destination, check_upstream};
 pub use self::compact::{CompactError, CompactReport, CompactRequest, CompactedMonth, compact};
 pub use self::comparison::Difference;

@@ -99,6 +99,34 @@ pub enum StopReason {
 }
 
 impl SyncReport {
+    /// Adds what was done for another account of the run. Neither the time, which passed for both, nor why one stopped
+    /// adds up.
+    pub fn add(&mut self, other: &Self) {
+        self.windows += other.windows;
+        self.pages += other.pages;
+        self.requests += other.requests;
+        self.throttled += other.throttled;
+        self.records_received += other.records_received;
+        self.rows_new += other.rows_new;
+        self.rows_already_stored += other.rows_already_stored;
+        self.unreadable_times += other.unreadable_times;
+        self.unknown_categories += other.unknown_categories;
+        self.detail.add(other.detail);
+        self.readings.add(&other.readings);
+        self.commits += other.commits;
+        self.version = self.version.max(other.version);
+        self.days.settled += other.days.settled;
+        self.days.provisional += other.days.provisional;
+        self.days.unmatched += other.days.unmatched;
+    }
+
+    /// Adds what was compacted at the end of the run.
+    pub fn add_compacted(&mut self, months: Vec<CompactedMonth>) {
+        self.commits += months.len() as u64;
+        self.version = self.version.max(months.iter().map(|month| month.version).max());
+        self.compacted.extend(months);
+    }
+
     /// Counts records whose rows are added.
     pub(super) fn count_new<'r>(&mut self, records: impl Iterator<Item = &'r KeyedRecord<'r>>) {
         for record in records {

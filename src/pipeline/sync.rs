@@ -9,18 +9,16 @@ use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
+use tracing::Instrument;
 
 use super::calibration;
 use super::commit::{self, Run, Work};
-use super::compact::{CompactError, Compacted, crowded_months};
-use super::compaction::Compaction;
 use super::days::Stretch;
 use super::report::{DayCounts, Stop, StopReason, SyncReport};
-use super::tidy;
+use super::session::Session;
 use crate::extract::{DayCount, ErrorKind, ExtractError, Source, WindowFailure};
-use crate::ledger::{self, CalibrationV1, CoverageV1, Head, LedgerError};
-use crate::load::{DEFAULT_GRACE, Destination, LoadError, RunLock, Store, Table};
+use crate::ledger::{self, CalibrationV1, CoverageV1, EntryV1, Head, LedgerError};
+use crate::load::{DEFAULT_GRACE, Destination, LoadError, Table};
 use crate::model::{AccountId, Calibration, Coverage, DayState, PageError, Scope, Seam, Span, Window, WindowRead};
 
 /// Days a new table reaches back when nothing else is said.
@@ -127,23 +125,28 @@ pub enum SyncError {
 /// Gives the run's figures also when it stopped early ([`SyncReport::stopped`]); an error means that the run could not
 /// work at all, or that the destination failed under it.
 pub async fn sync(source: &Source, destination: &Destination, request: &SyncRequest) -> Result<SyncReport, SyncError> {
-    let store = Store::create(destination)?;
-    let mut lock = RunLock::acquire(&store).await?;
-    let report = sync_locked(source, &store, &mut lock, request).await;
-    if report.is_err() {
-        lock.abandon(&store);
+    let session = Session::begin(destination, request.grace).await?;
+    match sync_account(source, &session, request).await {
+        Ok(mut report) => {
+            report.add_compacted(session.compact(&request.stop).await);
+            Ok(report)
+        }
+        Err(error) => {
+            session.abandon();
+            Err(error)
+        }
     }
-    report
 }
 
-async fn sync_locked(
+/// One account's part of a run.
+pub(super) async fn sync_account(
     source: &Source,
-    store: &Store,
-    lock: &mut RunLock,
+    session: &Session,
     request: &SyncRequest,
 ) -> Result<SyncReport, SyncError> {
     let started = Instant::now();
-    let run = Run { id: Uuid::now_v7().to_string(), account: request.account.clone(), started_at: Utc::now() };
+    let store = session.store();
+    let run = Run { id: session.run_id().to_owned(), account: request.account.clone(), started_at: Utc::now() };
     let mut table = Table::open(store).await?;
     let head = match &table {
         Some(table) => Some(Head::read(table).await?.entry),
@@ -151,46 +154,30 @@ async fn sync_locked(
     };
     let coverage = head.as_ref().map(|entry| CoverageV1::restore(&entry.coverage)).unwrap_or_default();
     let range = range(request, &coverage, run.started_at.date_naive())?;
-    source.sign_in().await?;
-    if let Some(table) = table.as_ref().filter(|_| lock.is_sole()) {
-        tidy::clean_up::<SyncError>(store, table, request.grace, &[]).await?;
-    }
-    lock.share().await?;
-
-    let today = run.started_at.date_naive();
-    if let Some(table) = &table {
-        let earlier = ledger::requests_on(table, &run.account, today).await?;
-        let requests = u32::try_from(earlier).unwrap_or(u32::MAX);
-        source.add_earlier_requests(DayCount { day: today, requests });
-    }
-
-    let mut stretches: Vec<Stretch> = Vec::new();
-    for scope in &request.scopes {
-        let open = coverage.open_days(&run.account, scope, range.0, range.1);
-        stretches.extend(Stretch::plan(&open, scope, today));
-    }
-    let known = head.as_ref().and_then(|entry| CalibrationV1::find(&entry.calibrations, &run.account));
-    let count = windows(&stretches, Seam::Shared).len();
-    let calibration = calibration::calibration(source, known, count, range, run.started_at).await;
-    let seam = calibration::seam(calibration.as_ref());
-    let windows = windows(&stretches, seam);
-    tracing::info!(from = %range.0, to = %range.1, windows = windows.len(), "reading what is not final");
-
     let mut job = Job {
         source,
-        store,
+        session,
         run,
         request,
-        stretches,
-        calibration,
-        seam,
+        stretches: Vec::new(),
+        calibration: None,
+        seam: Seam::Shared,
         requests_accounted: 0,
         report: SyncReport::default(),
         failure: None,
     };
-    job.read_and_commit(windows, &mut table).await?;
-    if let Some(table) = &mut table {
-        job.compact(table, lock).await;
+    let signed_in = tokio::select! {
+        biased;
+        () = request.stop.cancelled() => None,
+        signed_in = source.sign_in() => Some(signed_in),
+    };
+    // A run that is told to stop before it has begun has nothing to keep.
+    if let Some(signed_in) = signed_in {
+        signed_in?;
+        session.enter(table.as_ref()).await?;
+        let windows = job.plan(table.as_ref(), head.as_ref(), &coverage, range).await?;
+        tracing::info!(from = %range.0, to = %range.1, windows = windows.len(), "reading what is not final");
+        job.read_and_commit(windows, &mut table).await?;
     }
     job.finish(table.as_ref(), range, started).await
 }
@@ -210,7 +197,7 @@ fn range(request: &SyncRequest, coverage: &Coverage, today: NaiveDate) -> Result
 
 struct Job<'r> {
     source: &'r Source,
-    store: &'r Store,
+    session: &'r Session,
     run: Run,
     request: &'r SyncRequest,
     stretches: Vec<Stretch>,
@@ -224,6 +211,32 @@ struct Job<'r> {
 }
 
 impl Job<'_> {
+    /// The windows to read, having found out how they may meet.
+    async fn plan(
+        &mut self,
+        table: Option<&Table>,
+        head: Option<&EntryV1>,
+        coverage: &Coverage,
+        range: (NaiveDate, NaiveDate),
+    ) -> Result<Vec<Window>, SyncError> {
+        let Run { account, started_at, .. } = &self.run;
+        let today = started_at.date_naive();
+        if let Some(table) = table {
+            let earlier = ledger::requests_on(table, account, today).await?;
+            let requests = u32::try_from(earlier).unwrap_or(u32::MAX);
+            self.source.add_earlier_requests(DayCount { day: today, requests });
+        }
+        for scope in &self.request.scopes {
+            let open = coverage.open_days(account, scope, range.0, range.1);
+            self.stretches.extend(Stretch::plan(&open, scope, today));
+        }
+        let known = head.and_then(|entry| CalibrationV1::find(&entry.calibrations, account));
+        let count = windows(&self.stretches, Seam::Shared).len();
+        self.calibration = calibration::calibration(self.source, known, count, range, *started_at).await;
+        self.seam = calibration::seam(self.calibration.as_ref());
+        Ok(windows(&self.stretches, self.seam))
+    }
+
     async fn read_and_commit(&mut self, windows: Vec<Window>, table: &mut Option<Table>) -> Result<(), SyncError> {
         let (mut reads, reader) = spawn_reader(self.source.clone(), windows, self.seam);
         let mut pending: Vec<WindowRead> = Vec::new();
@@ -285,42 +298,18 @@ impl Job<'_> {
                 stretch.covered(self.request.settle, self.seam).into_iter().map(|span| (stretch.scope().clone(), span))
             })
             .collect();
+        let mut turn = self.session.turn().await;
+        let store = self.session.store();
         let table = match table {
-            Some(table) => table,
-            None => table.insert(Table::create(self.store, commit::creation(&self.run)?).await?),
+            Some(table) => turn.catch_up(table).await?,
+            None => table.insert(Table::create(store, commit::creation(&self.run)?).await?),
         };
         let made = self.source.usage().requests;
         let requests = made - std::mem::replace(&mut self.requests_accounted, made);
         let work = Work { reads: &reads, covered: &covered, requests, calibration: self.calibration };
-        commit::commit(self.store, table, &self.run, &work, &mut self.report).await
-    }
-
-    /// Compacts the months whose days have all become final. Where that fails, the sync is none the worse for it.
-    async fn compact(&mut self, table: &mut Table, lock: &mut RunLock) {
-        let mut compacted = Compacted::default();
-        let outcome = self.compact_into(&mut compacted, table, lock).await;
-        if let Err(error) = outcome {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::warn!(%error, cause, "the table is whole, but not compacted; the next sync tries again");
-        }
-        self.report.commits += compacted.months.len() as u64;
-        self.report.compacted = compacted.months;
-    }
-
-    async fn compact_into(
-        &self,
-        compacted: &mut Compacted,
-        table: &mut Table,
-        lock: &mut RunLock,
-    ) -> Result<(), CompactError> {
-        let compaction = Compaction { store: self.store, run_id: &self.run.id, stop: &self.request.stop };
-        let months = crowded_months(table, &[]).await?;
-        let outcome = compacted.compact(&compaction, table, months).await;
-        if !compacted.months.is_empty() && lock.outlives_others()? {
-            table.refresh().await?;
-            tidy::clean_up::<CompactError>(self.store, table, self.request.grace, &compacted.own).await?;
-        }
-        outcome
+        commit::commit(store, table, &self.run, &work, &mut self.report).await?;
+        turn.note(table);
+        Ok(())
     }
 
     async fn finish(
@@ -357,15 +346,15 @@ fn spawn_reader(
     seam: Seam,
 ) -> (mpsc::Receiver<Result<WindowRead, WindowFailure>>, JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(WAITING_WINDOWS);
-    let reader = tokio::spawn(async move {
+    let read = async move {
         let mut reads = source.read_all(windows, seam);
         while let Some(read) = reads.next().await {
             if sender.send(read).await.is_err() {
                 return;
             }
         }
-    });
-    (receiver, reader)
+    };
+    (receiver, tokio::spawn(read.in_current_span()))
 }
 
 fn gravity(error: &ExtractError) -> u8 {

@@ -17,6 +17,7 @@ use super::log::data_files;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Row {
     pub(crate) record_id: String,
+    pub(crate) account_id: String,
     pub(crate) event_time: Option<i64>,
     /// `year=.../month=.../category=...`
     pub(crate) partition: String,
@@ -43,9 +44,11 @@ pub(crate) fn rows(destination: &Path) -> Vec<Row> {
 
 fn batch_rows(batch: &RecordBatch, partition: &str, file: &Path) -> Vec<Row> {
     let ids = batch.column_by_name("record_id").unwrap().as_string::<i32>();
+    let accounts = batch.column_by_name("account_id").unwrap().as_string::<i32>();
     let times = batch.column_by_name("event_time").unwrap().as_primitive::<TimestampMicrosecondType>();
     let row = |row: usize| Row {
         record_id: ids.value(row).to_owned(),
+        account_id: accounts.value(row).to_owned(),
         event_time: times.is_valid(row).then(|| times.value(row)),
         partition: partition.to_owned(),
         record: canonical(&record_json(batch, row).unwrap()),

@@ -1,0 +1,103 @@
+//! Several accounts, one run: each is read by itself, and they take turns to commit.
+//!
+//! The rule: what befalls one account stops no other.
+
+use std::sync::Arc;
+
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use super::compact::CompactedMonth;
+use super::report::SyncReport;
+use super::session::Session;
+use super::sync::{SyncError, SyncRequest, sync_account};
+use crate::extract::Source;
+use crate::load::{DEFAULT_GRACE, Destination};
+use crate::model::AccountId;
+
+/// How many accounts are read at once. Each has limits of its own, and keeps up to a commit's records in memory.
+pub const PARALLEL_ACCOUNTS: usize = 4;
+
+/// An account's part of a run.
+#[derive(Debug)]
+pub struct AccountSync {
+    /// Where it is read. It is dropped when the account is done.
+    pub source: Source,
+    /// What to sync of it.
+    pub request: SyncRequest,
+}
+
+/// What came of an account's part of a run.
+#[derive(Debug)]
+pub struct AccountOutcome {
+    /// The account.
+    pub account: AccountId,
+    /// As [`sync`](super::sync()) gives it.
+    pub result: Result<SyncReport, SyncError>,
+}
+
+/// What came of a run over several accounts.
+#[derive(Debug)]
+pub struct AccountsOutcome {
+    /// What came of each, in their order.
+    pub accounts: Vec<AccountOutcome>,
+    /// What was compacted at the end of the run.
+    pub compacted: Vec<CompactedMonth>,
+}
+
+/// Brings the table at `destination` up to date with every account, [`PARALLEL_ACCOUNTS`] at a time. Cancelled, `stop`
+/// ends what follows the accounts; each has its own besides. An error means that the destination cannot be used at all.
+pub async fn sync_accounts(
+    accounts: Vec<AccountSync>,
+    destination: &Destination,
+    stop: &CancellationToken,
+) -> Result<AccountsOutcome, SyncError> {
+    let grace = accounts.iter().map(|account| account.request.grace).max().unwrap_or(DEFAULT_GRACE);
+    let session = Arc::new(Session::begin(destination, grace).await?);
+    let mut waiting = accounts.into_iter().enumerate();
+    let mut at_work = JoinSet::new();
+    let mut outcomes = Vec::new();
+    loop {
+        while at_work.len() < PARALLEL_ACCOUNTS
+            && let Some((place, account)) = waiting.next()
+        {
+            let span = tracing::info_span!("account", id = %account.request.account);
+            let work = work(account, Arc::clone(&session));
+            at_work.spawn(async move { (place, work.await) }.instrument(span));
+        }
+        match at_work.join_next().await {
+            Some(Ok(outcome)) => outcomes.push(outcome),
+            Some(Err(error)) => resume_panic(error),
+            None => break,
+        }
+    }
+    outcomes.sort_by_key(|(place, _)| *place);
+    let accounts: Vec<AccountOutcome> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
+    let mut compacted = Vec::new();
+    if accounts.iter().any(|outcome| outcome.result.is_ok()) {
+        compacted = session.compact(stop).await;
+    } else if let Some(session) = Arc::into_inner(session) {
+        session.abandon();
+    }
+    Ok(AccountsOutcome { accounts, compacted })
+}
+
+async fn work(AccountSync { source, request }: AccountSync, session: Arc<Session>) -> AccountOutcome {
+    let result = sync_account(&source, &session, &request).await;
+    match &result {
+        Ok(report) => {
+            let SyncReport { rows_new, requests, .. } = report;
+            tracing::info!(rows_new, requests, stopped = report.stopped.is_some(), "account done");
+        }
+        Err(error) => tracing::warn!(error = error as &dyn std::error::Error, "account failed"),
+    }
+    AccountOutcome { account: request.account, result }
+}
+
+/// Accounts are never aborted while they are waited for, so one that did not end broke down.
+fn resume_panic(error: JoinError) {
+    if let Ok(panic) = error.try_into_panic() {
+        std::panic::resume_unwind(panic);
+    }
+}
