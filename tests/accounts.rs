@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::support::{Account, day, entries, multiset, output, phonetrail, placed, rows, snapshot};
 
-const RANGE: [&str; 4] = ["--from", "2022-01-01", "--to", "2022-06-30"];
+const RANGE: [&str; 4] = ["--from", "2022-01-01", "--to", "2022-03-31"];
 
 /// Simulated accounts, their settings file and their one destination.
 struct Fleet {
@@ -29,7 +29,7 @@ fn config(name: &str) -> SimulatorConfig {
 }
 
 fn generated(name: &str, seed: u64, records: usize) -> SimulatorConfig {
-    config(name).with_generated(GeneratorConfig { seed, records, from: day("2022-01-01"), to: day("2022-06-30") })
+    config(name).with_generated(GeneratorConfig { seed, records, from: day("2022-01-01"), to: day("2022-03-31") })
 }
 
 impl Fleet {
@@ -250,14 +250,14 @@ async fn a_run_that_does_nothing_for_any_account_leaves_nothing_behind() {
 async fn told_to_stop_all_accounts_keep_what_is_whole() {
     let names = ["a", "b", "c", "d", "e"];
     let slow = |(seed, name): (usize, &&str)| {
-        generated(name, seed as u64, 1_500).with_latency(Latency::fixed(Duration::from_millis(60)))
+        generated(name, seed as u64, 900).with_latency(Latency::fixed(Duration::from_millis(60)))
     };
     let fleet = Fleet::start(names.iter().enumerate().map(slow)).await;
-    fleet.settings(|_| "plan = \"4/s,30000/day\"".to_owned());
+    fleet.settings(|_| "plan = \"2/s,30000/day\"".to_owned());
     let mut command = fleet.command("sync", &[&RANGE[..], &["--output", "json"]].concat());
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     for account in &fleet.accounts[..4] {
-        while account.simulator.stats().report_requests < 5 {
+        while account.simulator.stats().report_requests < 4 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

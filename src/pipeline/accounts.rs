@@ -16,7 +16,8 @@ use crate::extract::Source;
 use crate::load::{DEFAULT_GRACE, Destination};
 use crate::model::AccountId;
 
-/// How many accounts are read at once. Each has limits of its own, and keeps up to a commit's records in memory.
+/// How many accounts are read at once. Each has limits of its own. Its pages wait in memory for its next commit, so the
+/// records after which one is made are shared out among them.
 pub const PARALLEL_ACCOUNTS: usize = 4;
 
 /// An account's part of a run.
@@ -55,13 +56,15 @@ pub async fn sync_accounts(
 ) -> Result<AccountsOutcome, SyncError> {
     let grace = accounts.iter().map(|account| account.request.grace).max().unwrap_or(DEFAULT_GRACE);
     let session = Arc::new(Session::begin(destination, grace).await?);
+    let side_by_side = accounts.len().clamp(1, PARALLEL_ACCOUNTS) as u64;
     let mut waiting = accounts.into_iter().enumerate();
     let mut at_work = JoinSet::new();
     let mut outcomes = Vec::new();
     loop {
         while at_work.len() < PARALLEL_ACCOUNTS
-            && let Some((place, account)) = waiting.next()
+            && let Some((place, mut account)) = waiting.next()
         {
+            account.request.commit_records = (account.request.commit_records / side_by_side).max(1);
             let span = tracing::info_span!("account", id = %account.request.account);
             let work = work(account, Arc::clone(&session));
             at_work.spawn(async move { (place, work.await) }.instrument(span));
