@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::model::Partition;
+
 /// A failure of the destination. Nothing already stored is harmed by any of them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -99,12 +101,12 @@ pub enum LoadError {
         /// The column.
         column: String,
     },
-    /// A file that another writer left in another order is too large to be sorted.
-    #[error("{path} holds {row_count} rows in another order, more than can be sorted")]
+    /// Another writer left more rows in another order than can be sorted.
+    #[error("{partition} holds {row_count} rows in another order, more than can be sorted")]
     Unsorted {
-        /// Path relative to the table.
-        path: String,
-        /// Rows in it.
+        /// Whose files.
+        partition: Partition,
+        /// Rows in such files.
         row_count: u64,
     },
     /// A blocking part of the work died.

@@ -16,31 +16,36 @@ use super::{DEFAULT_GRACE, LoadError, Store, Table};
 pub struct Replaced {
     /// By path relative to the table's root, the time of the commit.
     at: HashMap<String, DateTime<Utc>>,
-    now: DateTime<Utc>,
-    grace: TimeDelta,
+    /// What was replaced later than this stays.
+    kept_since: DateTime<Utc>,
+    /// What another writer wrote later than this, it may be about to commit.
+    foreign_since: DateTime<Utc>,
 }
 
 impl Replaced {
     /// Reads what the table's recent versions replaced; it is to be kept for `grace`.
     pub async fn read(store: &Store, table: &Table, grace: TimeDelta) -> Result<Self, LoadError> {
-        let now = Utc::now();
-        let since = now - grace.max(DEFAULT_GRACE);
-        let mut at = HashMap::new();
+        let mut replaced = Self::none(Utc::now(), grace);
+        let since = replaced.kept_since.min(replaced.foreign_since);
         for (version, committed_at) in table.commit_times().await? {
             if committed_at >= since {
                 let removed = removed(version, &store.get(&commit_path(version)).await?)?;
-                at.extend(removed.into_iter().map(|path| (path, committed_at)));
+                replaced.at.extend(removed.into_iter().map(|path| (path, committed_at)));
             }
         }
-        Ok(Self { at, now, grace })
+        Ok(replaced)
+    }
+
+    fn none(now: DateTime<Utc>, grace: TimeDelta) -> Self {
+        let ago = |time| now.checked_sub_signed(time).unwrap_or(DateTime::<Utc>::MIN_UTC);
+        Self { at: HashMap::new(), kept_since: ago(grace), foreign_since: ago(DEFAULT_GRACE) }
     }
 
     /// Ends the grace of files that nobody can need.
     #[must_use]
     pub fn without<'p>(mut self, paths: impl IntoIterator<Item = &'p String>) -> Self {
-        let over = self.now - self.grace.max(DEFAULT_GRACE);
         for path in paths {
-            self.at.entry(path.clone()).and_modify(|at| *at = over);
+            self.at.entry(path.clone()).and_modify(|at| *at = self.kept_since);
         }
         self
     }
@@ -48,9 +53,8 @@ impl Replaced {
     /// Whether a file of the table, `path` relative to its root, must stay though the newest version does not name it.
     pub(super) fn keeps(&self, path: &str, listed: &Listed) -> bool {
         match self.at.get(path) {
-            Some(at) => *at > self.now - self.grace,
-            // What no commit names and is not ours, another writer may be about to commit.
-            None => !is_ours(path) && listed.modified_at > self.now - DEFAULT_GRACE,
+            Some(at) => *at > self.kept_since,
+            None => !is_ours(path) && listed.modified_at > self.foreign_since,
         }
     }
 }
@@ -93,9 +97,9 @@ mod tests {
     fn a_replaced_file_is_kept_for_its_grace_whoever_wrote_it() {
         let now = Utc::now();
         for path in [OURS, OTHERS] {
-            for (grace, kept) in [(0, false), (1, false), (3, true), (24, true)] {
+            for (grace, kept) in [(0, false), (1, false), (3, true), (24, true), (1 << 40, true)] {
                 let at = HashMap::from([(path.to_owned(), now - TimeDelta::hours(2))]);
-                let replaced = Replaced { at, now, grace: TimeDelta::hours(grace) };
+                let replaced = Replaced { at, ..Replaced::none(now, TimeDelta::hours(grace)) };
                 let file = listed(now, TimeDelta::days(9));
                 assert_eq!(replaced.keeps(path, &file), kept, "{path} {grace}");
                 assert!(!replaced.without([&path.to_owned()]).keeps(path, &file));
@@ -106,7 +110,7 @@ mod tests {
     #[test]
     fn what_no_commit_names_goes_at_once_unless_another_writer_may_be_about_to_commit_it() {
         let now = Utc::now();
-        let replaced = Replaced { at: HashMap::new(), now, grace: TimeDelta::zero() };
+        let replaced = Replaced::none(now, TimeDelta::zero());
         assert!(!replaced.keeps(OURS, &listed(now, TimeDelta::zero())));
         assert!(!replaced.keeps(&format!("{OURS}.staged"), &listed(now, TimeDelta::zero())));
         assert!(replaced.keeps(OTHERS, &listed(now, TimeDelta::hours(23))));

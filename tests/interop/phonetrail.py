@@ -43,6 +43,12 @@ class Account:
         command = ["sync", "--destination", str(self.destination), *limits, "--output", "json", *arguments]
         return json.loads(output(*command, folder=self.folder, environment=self.environment))
 
+    def compact(self, *months):
+        """Runs `phonetrail compact` and deletes what it replaced; gives its report."""
+        named = [argument for month in months for argument in ("--month", month)]
+        command = ["compact", "--destination", str(self.destination), "--grace", "0", "--output", "json", *named]
+        return json.loads(output(*command, folder=self.folder))
+
 
 @dataclass(frozen=True)
 class Synced:

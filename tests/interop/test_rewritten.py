@@ -16,7 +16,7 @@ def rewritten(generated, tmp_path_factory):
     account = replace(generated.account, folder=tmp_path_factory.mktemp("rewritten"))
     shutil.copytree(generated.account.destination, account.destination)
     metrics = DeltaTable(str(account.table)).optimize.compact()
-    report = account.sync("--from", "2021-12-01", "--to", "2022-12-31")
+    report = account.sync("--from", "2021-12-01", "--to", "2022-12-31", "--grace", "0")
     return Synced(account, [metrics, report])
 
 

@@ -18,7 +18,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use sha2::{Digest, Sha256};
 
-use super::{MAX_UNSORTED_ROWS, ReadFile};
+use super::ReadFile;
 use crate::load::parquet::sorting_columns;
 use crate::load::ranged::RangedFile;
 use crate::load::sorted::{EVENT_TIME, reordered};
@@ -28,10 +28,6 @@ use crate::model::{COLUMNS, Column, file_schema};
 
 /// Rows decoded at a time; in tests, so few that small files have many batches.
 const BATCH_ROWS: usize = if cfg!(test) { 3 } else { 8_192 };
-
-/// Files up to this size are fetched once and held, larger ones read piece by piece, once for the digest and once for the
-/// rows.
-const HELD_BYTES: u64 = 1024 * 1024;
 
 /// Rows in order, a batch at a time.
 pub(super) type Batches = BoxStream<'static, Result<RecordBatch, LoadError>>;
@@ -47,10 +43,16 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Opens a file, which must have the digest `stated` where there is one.
-    pub(super) async fn open(store: &Store, file: &LiveFile, stated: Option<&str>) -> Result<Self, LoadError> {
+    /// Opens a file, which must have the digest `stated` where there is one. Up to `held_bytes` it is fetched once and
+    /// held; a larger one is read piece by piece, once for the digest and once for the rows.
+    pub(super) async fn open(
+        store: &Store,
+        file: &LiveFile,
+        stated: Option<&str>,
+        held_bytes: u64,
+    ) -> Result<Self, LoadError> {
         let path = format!("{TABLE_DIRECTORY}/{}", file.path);
-        let (mut reader, sha256): (Box<dyn AsyncFileReader>, String) = if file.byte_count <= HELD_BYTES {
+        let (mut reader, sha256): (Box<dyn AsyncFileReader>, String) = if file.byte_count <= held_bytes {
             let bytes = store.get(&path).await?;
             let sha256 = HEXLOWER.encode(&Sha256::digest(&bytes));
             (Box::new(Cursor::new(bytes)), sha256)
@@ -65,13 +67,14 @@ impl Input {
         let metadata = ArrowReaderMetadata::load_async(&mut reader, options).await.map_err(failed(&file.path))?;
 
         let is_sorted = is_sorted(metadata.metadata()).map_err(failed(&file.path))?;
-        let row_count = metadata.metadata().file_metadata().num_rows().unsigned_abs();
-        if !is_sorted && row_count > MAX_UNSORTED_ROWS {
-            return Err(LoadError::Unsorted { path: file.path.clone(), row_count });
-        }
         let first = if is_sorted { first_time(metadata.metadata()) } else { None };
         let file = ReadFile { path: file.path.clone(), sha256, byte_count: file.byte_count, row_count: 0 };
         Ok(Self { file, first, is_sorted, reader, metadata })
+    }
+
+    /// How many of its rows must be sorted.
+    pub(super) fn unsorted_rows(&self) -> u64 {
+        if self.is_sorted { 0 } else { self.metadata.metadata().file_metadata().num_rows().unsigned_abs() }
     }
 
     /// Its rows, and what they are counted in.
