@@ -1,17 +1,18 @@
 //! Ad-hoc questions with polars' expressions, over exactly the files of the table's newest version.
 //!
-//! `cargo run -- demo` makes a table; then `cargo run --example adhoc_polars -- phonetrail-demo`.
+//! `cargo run -- demo` makes a table; then `cargo run --example adhoc_polars -- phonetrail-demo`. A URL of object storage
+//! does as well.
 
 use std::io::Write;
 
 use phonetrail::load::Destination;
 use phonetrail::query::polars::prelude::*;
-use phonetrail::query::{Answer, frame};
+use phonetrail::query::{Answer, default_cache, frame};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let destination: Destination = std::env::args().nth(1).ok_or("give the destination's folder")?.parse()?;
-    let operations = frame(&destination).await?;
+    let destination: Destination = std::env::args().nth(1).ok_or("give the destination")?.parse()?;
+    let operations = frame(&destination, &default_cache()).await?;
 
     // Who reassigns phone numbers, and how many different ones?
     let movers = operations

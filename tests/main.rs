@@ -20,6 +20,7 @@ mod faults;
 mod hostile;
 mod ledger;
 mod limits;
+mod objects;
 mod replay;
 mod samples;
 mod schemas;

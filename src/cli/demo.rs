@@ -18,6 +18,7 @@ use crate::extract::{self, Source};
 use crate::load::Destination;
 use crate::model::AccountId;
 use crate::pipeline::{self, SyncRequest};
+use crate::query::default_cache;
 use crate::simulator::{self, Credentials, GeneratorConfig, Latency, RateLimits, RunningSimulator, SimulatorConfig};
 
 /// What the simulated account holds.
@@ -151,7 +152,7 @@ async fn questions(destination: &Destination) -> Result<(), Failure> {
         ),
     ];
     for (number, (question, sql)) in (3..).zip(questions) {
-        let answer = crate::query::query(destination, sql).await.map_err(super::query::failure)?;
+        let answer = crate::query::query(destination, sql, &default_cache()).await.map_err(super::query::failure)?;
         print(&format!("\n{number}. {question}\n   {sql}\n{}", table(&answer.columns, &answer.rows)))?;
     }
     print("\n")

@@ -59,7 +59,7 @@ impl From<&SyncError> for Exit {
             SyncError::Page { .. } => Self::Upstream,
             SyncError::Rows(_) | SyncError::Entry(_) => Self::DataDisagree,
             SyncError::Load(_) | SyncError::Ledger(_) => Self::Destination,
-            SyncError::Contended { .. } => Self::Stopped,
+            SyncError::Contended { .. } | SyncError::Overdue => Self::Stopped,
         }
     }
 }

@@ -21,7 +21,7 @@ impl Failure {
         let mut parts: Vec<String> = Vec::new();
         let mut next = Some(error);
         while let Some(cause) = next {
-            let text = cause.to_string().replace(['\n', '\r'], " ");
+            let text = without_xml(&cause.to_string()).replace(['\n', '\r'], " ");
             // Some libraries repeat a cause's text in their own.
             if !parts.last().is_some_and(|last| last.contains(&text)) {
                 parts.push(text);
@@ -61,6 +61,7 @@ impl From<SyncError> for Failure {
             SyncError::Extract(error) => return Self::new(Exit::from(error), error, error.hint()),
             SyncError::EmptyRange { .. } => "Give --from a day that is not after --to, nor in the future.",
             SyncError::Contended { .. } => "Run again when fewer runs write to this destination.",
+            SyncError::Overdue => "Nothing of it was committed: run again.",
             SyncError::Load(error) => return Self::new(Exit::Destination, error, load_hint(error)),
             SyncError::Ledger(_) => "Nothing was changed.",
             _ => "Run again with PHONETRAIL_LOG=debug, and report it with that log.",
@@ -108,9 +109,22 @@ impl From<LoadError> for Failure {
     }
 }
 
+/// What to look at where object storage refuses.
+const REMOTE_HINT: &str = "Check the variables AWS_*, GOOGLE_* or AZURE_* of the environment, and that they permit to \
+                           list, read, write and delete.";
+
 fn load_hint(error: &LoadError) -> &'static str {
     match error {
         LoadError::Destination { .. } => "Give a directory that this user may write to.",
+        LoadError::Unencrypted { .. } => {
+            "Use https; or set AWS_ALLOW_HTTP, AZURE_ALLOW_HTTP or GOOGLE_ALLOW_HTTP to true."
+        }
+        LoadError::Overwrites { .. } => {
+            "Concurrent runs would lose commits there: choose a store that honours conditional writes (If-None-Match: *)."
+        }
+        LoadError::Url { .. } => REMOTE_HINT,
+        _ if answered(error, &["401 ", "403 "]) => REMOTE_HINT,
+        _ if answered(error, &["404 "]) => "See that the bucket or container exists.",
         LoadError::Object { .. } => "Check the destination's permissions and free space, then run again.",
         LoadError::Altered { .. } => "Restore it from a copy: somebody or something has altered it.",
         LoadError::Unsorted { .. } => {
@@ -123,5 +137,46 @@ fn load_hint(error: &LoadError) -> &'static str {
             "Something else may have written to the destination; restore it from a copy, or choose another one."
         }
         _ => "Check the destination, then run again.",
+    }
+}
+
+/// Whether object storage answered with one of these statuses. The store's client tells it in words only.
+fn answered(error: &(dyn Error + 'static), statuses: &[&str]) -> bool {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if statuses.iter().any(|status| text.contains(&format!("status code: {status}"))) {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
+/// `text` with the code and the message of an XML answer in the answer's place: some repeat the request, with the session
+/// token in it.
+fn without_xml(text: &str) -> String {
+    let Some((before, xml)) = text.split_once("<?xml").or_else(|| text.split_once("<Error>")) else {
+        return text.to_owned();
+    };
+    let element = |name: &str| {
+        let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+        rest.split_once(&format!("</{name}>")).map(|(value, _)| value)
+    };
+    let parts: Vec<&str> = ["Code", "Message"].into_iter().filter_map(element).collect();
+    format!("{before}{}", parts.join(": "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_answer_in_xml_only_code_and_message_are_shown() {
+        let xml = "403 Forbidden: <?xml version=\"1.0\"?>\n<Error><Code>SignatureDoesNotMatch</Code><Message>No match.\
+                   </Message><CanonicalRequest>x-amz-security-token:swordfish</CanonicalRequest></Error>";
+        assert_eq!(without_xml(xml), "403 Forbidden: SignatureDoesNotMatch: No match.");
+        assert_eq!(without_xml("<Error><Code>AccessDenied</Code></Error>"), "AccessDenied");
+        assert_eq!(without_xml("no such file"), "no such file");
     }
 }

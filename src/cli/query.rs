@@ -1,5 +1,7 @@
 //! `phonetrail query`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::exit::Exit;
@@ -20,13 +22,20 @@ pub(super) struct QueryArgs {
     #[arg(long, value_enum, default_value_t)]
     output: RowFormat,
 
+    /// Where data files of object storage are kept once a query needed them [env: PHONETRAIL_CACHE] [default:
+    /// phonetrail/files in the user's cache directory]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+
     /// The query, such as "SELECT operator_id, COUNT(*) FROM operation_logs GROUP BY operator_id"
     sql: String,
 }
 
 pub(super) async fn run(args: QueryArgs) -> Result<Exit, Failure> {
     let (destination, _) = args.destination.resolve()?;
-    let answer = query::query(&destination, &args.sql).await.map_err(failure)?;
+    let stored = || std::env::var_os("PHONETRAIL_CACHE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let cache = args.cache.or_else(stored).unwrap_or_else(query::default_cache);
+    let answer = query::query(&destination, &args.sql, &cache).await.map_err(failure)?;
     print_rows(args.output, &answer.columns, &answer.rows)?;
     Ok(Exit::Done)
 }

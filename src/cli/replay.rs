@@ -5,8 +5,7 @@ use clap::Args;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::{SummaryFormat, print, print_json};
-use super::settings::DestinationArgs;
-use crate::load::Destination;
+use super::settings::{DestinationArgs, flag_destination};
 use crate::pipeline::{self, Difference, ReplayReport, ReplayRequest};
 
 /// Differences shown to people.
@@ -14,9 +13,10 @@ const SHOWN_DIFFERENCES: usize = 10;
 
 #[derive(Args, Debug)]
 pub(super) struct ReplayArgs {
-    /// Directory or file:// URL whose raw pages are replayed: the destination itself, or another one
+    /// Directory or URL whose raw pages are replayed: the destination itself, or another one
     #[arg(long, short, value_name = "DIR|URL")]
-    source: Destination,
+    // Parsed later: what is given may hold what should not be repeated.
+    source: String,
 
     #[command(flatten)]
     destination: DestinationArgs,
@@ -37,7 +37,7 @@ struct RowsDiffer(usize);
 
 pub(super) async fn run(args: ReplayArgs) -> Result<Exit, Failure> {
     let (destination, _) = args.destination.resolve()?;
-    let request = ReplayRequest { source: args.source, destination, check: args.check };
+    let request = ReplayRequest { source: flag_destination("--source", &args.source)?, destination, check: args.check };
     let report = pipeline::replay(&request).await?;
     match args.output {
         SummaryFormat::Human => print(&human(&report, &request))?,

@@ -14,7 +14,7 @@ use super::account_tables::{self, AccountTable};
 use super::exit::Exit;
 use super::failure::Failure;
 use crate::extract::{Credentials, DateFormat, Plan, Secret, Settings};
-use crate::load::Destination;
+use crate::load::{Destination, InvalidDestination};
 use crate::model::AccountId;
 use crate::pipeline::DEFAULT_SETTLE;
 
@@ -27,9 +27,10 @@ const OWN_ACCOUNT: &str = "me";
 /// What every command that uses a destination takes.
 #[derive(Args, Clone, Debug)]
 pub(super) struct DestinationArgs {
-    /// Directory or file:// URL of the table and the raw pages [env: PHONETRAIL_DESTINATION]
+    /// Directory or URL (s3, gs, az, abfs) of table and raw pages [env: PHONETRAIL_DESTINATION]
     #[arg(long, short, value_name = "DIR|URL")]
-    destination: Option<Destination>,
+    // Parsed later: what is given may hold what should not be repeated.
+    destination: Option<String>,
 
     /// Settings file [env: PHONETRAIL_CONFIG] [default: phonetrail.toml, if it is there]
     #[arg(long, value_name = "FILE")]
@@ -116,6 +117,8 @@ pub(super) enum SettingError {
         #[source]
         source: std::io::Error,
     },
+    #[error("{flag} cannot be used: {reason}")]
+    Destination { flag: &'static str, reason: InvalidDestination },
     #[error("no {0} is set")]
     Missing(&'static str),
     #[error("no account `{id}` is set")]
@@ -124,6 +127,10 @@ pub(super) enum SettingError {
 
 impl From<SettingError> for Failure {
     fn from(error: SettingError) -> Self {
+        let exit = match &error {
+            SettingError::Destination { .. } => Exit::Usage,
+            _ => Exit::Configuration,
+        };
         let hint = match &error {
             SettingError::Missing("destination") => "Give --destination, or set PHONETRAIL_DESTINATION.",
             SettingError::Missing(_) => {
@@ -134,7 +141,7 @@ impl From<SettingError> for Failure {
             }
             _ => "Correct it, then run again.",
         };
-        Self::new(Exit::Configuration, &error, hint)
+        Self::new(exit, &error, hint)
     }
 }
 
@@ -178,7 +185,8 @@ impl DestinationArgs {
     pub(super) fn resolve(&self) -> Result<(Destination, Layers), Failure> {
         let layers = Layers::read(self.config.as_deref())?;
         let stored = || layers.environment.destination.clone().or_else(|| layers.file.destination.clone());
-        let destination = self.destination.clone().or_else(stored).ok_or(SettingError::Missing("destination"))?;
+        let given = self.destination.as_deref().map(|text| flag_destination("--destination", text)).transpose()?;
+        let destination = given.or_else(stored).ok_or(SettingError::Missing("destination"))?;
         Ok((destination, layers))
     }
 }
@@ -214,7 +222,7 @@ impl Layers {
 impl Layer {
     fn from_environment() -> Result<Self, SettingError> {
         Ok(Self {
-            destination: variable("PHONETRAIL_DESTINATION")?,
+            destination: destination("PHONETRAIL_DESTINATION")?,
             account_id: variable("PHONETRAIL_ACCOUNT_ID")?,
             client_id: variable("PHONETRAIL_CLIENT_ID")?,
             client_secret_file: variable("PHONETRAIL_CLIENT_SECRET_FILE")?,
@@ -328,6 +336,17 @@ fn text(name: &'static str) -> Result<Option<String>, SettingError> {
             Err(SettingError::Variable { name, reason: "it is not valid Unicode".to_owned() })
         }
     }
+}
+
+/// The destination that a flag gives. What is wrong with it is told without its text.
+pub(super) fn flag_destination(flag: &'static str, text: &str) -> Result<Destination, SettingError> {
+    text.parse().map_err(|reason| SettingError::Destination { flag, reason })
+}
+
+/// The variable's destination. What is wrong with it is told without its text.
+fn destination(name: &'static str) -> Result<Option<Destination>, SettingError> {
+    let invalid = |error: InvalidDestination| SettingError::Variable { name, reason: error.to_string() };
+    text(name)?.map(|text| text.parse()).transpose().map_err(invalid)
 }
 
 fn variable<T: FromStr<Err: std::fmt::Display>>(name: &'static str) -> Result<Option<T>, SettingError> {

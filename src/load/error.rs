@@ -17,6 +17,27 @@ pub enum LoadError {
         #[source]
         source: std::io::Error,
     },
+    /// The settings for a URL of object storage make no sense.
+    #[error("cannot use {url} as a destination")]
+    Url {
+        /// The URL.
+        url: String,
+        /// What the store's client says.
+        #[source]
+        source: object_store::Error,
+    },
+    /// Data and credentials would go over the network in clear.
+    #[error("the destination's endpoint on {host} is http, not https")]
+    Unencrypted {
+        /// The endpoint's host.
+        host: String,
+    },
+    /// The store does not keep concurrent commits apart.
+    #[error("{destination} overwrites an object that it was told to write only if there is none")]
+    Overwrites {
+        /// The destination's URL.
+        destination: String,
+    },
     /// An object cannot be read, written, listed, renamed or removed.
     #[error("cannot {action} {path}")]
     Object {

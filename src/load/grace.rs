@@ -2,5 +2,5 @@
 
 use chrono::TimeDelta;
 
-/// A day.
+/// Longer than any commit takes, and any query.
 pub const DEFAULT_GRACE: TimeDelta = TimeDelta::hours(24);

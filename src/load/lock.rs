@@ -1,4 +1,4 @@
-//! Tells whether another run is alive on the same local destination.
+//! Tells whether another run is alive on the same destination, which only local disk can say.
 //!
 //! The rule: the lock keeps nobody from writing (commits settle that). Who holds it alone may remove what dead runs left.
 
@@ -14,51 +14,56 @@ const LOCK_FILE: &str = ".phonetrail.lock";
 /// How often to look whether another run has cleaned up.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A run's mark on the destination, for as long as it lives; the system takes it away when the process dies.
+/// A run's mark on the destination, for as long as it lives; the system takes it away when the process dies. On object
+/// storage there is none, and nobody knows to be alone.
 #[derive(Debug)]
 pub struct RunLock {
-    path: PathBuf,
-    file: File,
+    file: Option<(PathBuf, File)>,
     is_sole: bool,
+    has_shared: bool,
 }
 
 impl RunLock {
     /// Marks `store` as in use. Waits while another run cleans up.
     pub async fn acquire(store: &Store) -> Result<Self, LoadError> {
-        let path = store.directory().join(LOCK_FILE);
+        let Some(directory) = store.directory() else {
+            return Ok(Self { file: None, is_sole: false, has_shared: false });
+        };
+        let path = directory.join(LOCK_FILE);
         let failed = |source| LoadError::Destination { path: path.clone(), source };
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
         loop {
             let is_sole = held(file.try_lock()).map_err(failed)?;
             if is_sole || held(file.try_lock_shared()).map_err(failed)? {
-                return Ok(Self { path, file, is_sole });
+                return Ok(Self { file: Some((path, file)), is_sole, has_shared: false });
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// Whether no other run is alive.
-    pub fn is_sole(&self) -> bool {
-        self.is_sole
+    /// Whether this run is to clean up: no other run is alive, or nobody can know, and this one has not let others in yet.
+    pub fn may_clean_up(&self) -> bool {
+        self.is_sole || (self.file.is_none() && !self.has_shared)
     }
 
     /// Takes the mark away, and with it a directory that was made for this run and holds nothing else.
     pub fn abandon(self, store: &Store) {
-        if store.is_new() {
+        if let (Some((path, _)), Some(directory), true) = (&self.file, store.directory(), store.is_new()) {
             // Whatever cannot be removed is another run's by now.
-            let _ = std::fs::remove_file(&self.path).and_then(|()| std::fs::remove_dir(store.directory()));
+            let _ = std::fs::remove_file(path).and_then(|()| std::fs::remove_dir(directory));
         }
     }
 
     /// Lets other runs in. Between the two steps another run may get hold of the lock alone; it then removes what no
     /// commit names, so this must come before anything is staged.
     pub async fn share(&mut self) -> Result<(), LoadError> {
-        if !std::mem::take(&mut self.is_sole) {
+        self.has_shared = true;
+        let Some((path, file)) = self.file.as_ref().filter(|_| std::mem::take(&mut self.is_sole)) else {
             return Ok(());
-        }
-        let failed = |source| LoadError::Destination { path: self.path.clone(), source };
-        self.file.unlock().map_err(failed)?;
-        while !held(self.file.try_lock_shared()).map_err(failed)? {
+        };
+        let failed = |source| LoadError::Destination { path: path.clone(), source };
+        file.unlock().map_err(failed)?;
+        while !held(file.try_lock_shared()).map_err(failed)? {
             tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(())
@@ -66,9 +71,10 @@ impl RunLock {
 
     /// Tells whether no other run is left; only for who has nothing more to write, since the mark is lost where another is.
     pub fn outlives_others(&mut self) -> Result<bool, LoadError> {
-        let failed = |source| LoadError::Destination { path: self.path.clone(), source };
-        self.file.unlock().map_err(failed)?;
-        self.is_sole = held(self.file.try_lock()).map_err(failed)?;
+        let Some((path, file)) = &self.file else { return Ok(false) };
+        let failed = |source| LoadError::Destination { path: path.clone(), source };
+        file.unlock().map_err(failed)?;
+        self.is_sole = held(file.try_lock()).map_err(failed)?;
         Ok(self.is_sole)
     }
 }

@@ -7,11 +7,12 @@
 //! ```
 //!
 //! The rule: readers see whole commits. A file gets its final name as late as the store allows, and a file that no commit
-//! names does not stay.
+//! names does not stay: on local disk until the next run, on object storage for the time of grace.
 
 mod archive;
 mod archived;
 mod content;
+mod destination;
 mod error;
 mod grace;
 mod lock;
@@ -21,6 +22,7 @@ mod parquet;
 mod probe;
 mod ranged;
 mod readings;
+mod remote;
 mod replaced;
 mod runs;
 mod sorted;
@@ -31,6 +33,7 @@ mod table;
 pub use self::archive::{ArchivedPage, pack, read_pack};
 pub use self::archived::{ArchivedWindow, archived_windows, packs};
 pub use self::content::{read_file, row_set};
+pub use self::destination::{Destination, InvalidDestination};
 pub use self::error::LoadError;
 pub use self::grace::DEFAULT_GRACE;
 pub use self::lock::RunLock;
@@ -41,6 +44,6 @@ pub use self::probe::Probe;
 pub use self::readings::readings;
 pub use self::replaced::Replaced;
 pub use self::runs::Runs;
-pub use self::store::{Destination, InvalidDestination, Store};
+pub use self::store::Store;
 pub use self::stored::{StoredRow, StoredRows};
 pub use self::table::{CommitFile, CommitInfo, CommitOutcome, LiveFile, MonthRange, Selection, TABLE_DIRECTORY, Table};

@@ -1,15 +1,16 @@
 //! Files that a dead run wrote and no commit names, and those that no commit names any more.
 //!
 //! The rule: remove only what bears one of our names, lies in our directories, is named by no live version, and was not
-//! replaced of late (see [`Replaced`]).
+//! replaced of late (see [`Replaced`]). Where it cannot be known that no other run is alive, remove only what is older than
+//! any run may take for a commit.
 
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
 use super::archive::{RAW_DIRECTORY, is_pack};
-use super::store::is_staged;
-use super::{LoadError, Replaced, Selection, Store, TABLE_DIRECTORY, Table};
+use super::store::{Listed, is_staged};
+use super::{DEFAULT_GRACE, LoadError, Replaced, Selection, Store, TABLE_DIRECTORY, Table};
 
 /// The packs that recent commits name. A pack is written before its commit, so one written after `since` is named among
 /// these or nowhere.
@@ -21,8 +22,9 @@ pub struct RecentPacks {
     pub named: HashSet<String>,
 }
 
-/// Removes what dead runs left behind, and replaced files past their grace; only for who knows that no other run is alive.
-/// Gives the number of files removed.
+/// Removes what dead runs left behind, and replaced files past their grace. On local disk only for who knows that no other
+/// run is alive; on object storage nobody knows, and what is younger than [`DEFAULT_GRACE`] stays. Gives the number of
+/// files removed.
 pub async fn remove_orphans(
     store: &Store,
     table: &Table,
@@ -30,21 +32,23 @@ pub async fn remove_orphans(
     replaced: &Replaced,
 ) -> Result<usize, LoadError> {
     let live: HashSet<String> = table.files(&Selection::All).await?.into_iter().map(|file| file.path).collect();
-    let files = store.list(TABLE_DIRECTORY).await?.into_iter();
-    let packs = store.list(RAW_DIRECTORY).await?.into_iter();
-    let orphans: Vec<String> = files
-        .filter(|listed| {
-            data_file(&listed.path)
-                .is_some_and(|file| is_staged(&listed.path) || (!live.contains(file) && !replaced.keeps(file, listed)))
-        })
-        .map(|listed| listed.path)
-        .chain(
-            packs
-                .filter(|pack| is_pack(&pack.path) && !recent.named.contains(&pack.path))
-                .filter(|pack| is_staged(&pack.path) || pack.modified_at > recent.since)
-                .map(|pack| pack.path),
-        )
-        .collect();
+    let files = store.list(TABLE_DIRECTORY).await?;
+    let packs = store.list(RAW_DIRECTORY).await?;
+    let before = match store.directory() {
+        Some(_) => DateTime::<Utc>::MAX_UTC,
+        None => newest(files.iter().chain(&packs)) - DEFAULT_GRACE,
+    };
+    let is_orphan = |listed: &Listed| {
+        let path = listed.path.as_str();
+        let is_unneeded = match data_file(path) {
+            Some(file) => is_staged(path) || (!live.contains(file) && !replaced.keeps(file, listed)),
+            None if is_staged(path) => is_pack(path),
+            None => is_pack(path) && !recent.named.contains(path) && listed.modified_at > recent.since,
+        };
+        is_unneeded && listed.modified_at < before
+    };
+    let orphans = files.into_iter().chain(packs).filter(is_orphan).map(|listed| listed.path);
+    let orphans: Vec<String> = orphans.collect();
 
     let count = orphans.len() + store.remove_abandoned_uploads(&[TABLE_DIRECTORY, RAW_DIRECTORY])?;
     store.remove(orphans).await?;
@@ -52,6 +56,13 @@ pub async fn remove_orphans(
         tracing::info!(count, "removed files that no commit names");
     }
     Ok(count)
+}
+
+/// A time that is past by the store's clock, however wrong this machine's is: the newest that the store has given, if
+/// this machine's is not older still.
+fn newest<'l>(listed: impl Iterator<Item = &'l Listed>) -> DateTime<Utc> {
+    let newest = listed.map(|listed| listed.modified_at).max();
+    newest.unwrap_or(DateTime::UNIX_EPOCH).min(Utc::now())
 }
 
 /// The path within the table, for a data file of ours.

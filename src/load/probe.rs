@@ -4,19 +4,35 @@
 
 use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
+use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 use uuid::Uuid;
 
 use super::store::object;
 use super::{LoadError, Store};
 
+/// How many writers race for one object: enough to meet if the store looks first and writes then.
+const RACERS: usize = 8;
+
+/// What a probe writes.
+const CONTENT: Bytes = Bytes::from_static(b"phonetrail");
+
 /// What a destination can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// Whether a second put-if-absent of an object is refused. Without that, concurrent commits overwrite each other.
+    /// Whether of several puts-if-absent of one object, at once and after each other, one at most is accepted. Without
+    /// that, concurrent commits overwrite each other.
     pub honours_put_if_absent: bool,
     /// How far the destination's clock is ahead of this machine's.
     pub clock_ahead: TimeDelta,
+}
+
+impl Probe {
+    /// Refuses a store that does not keep concurrent commits apart.
+    pub fn require_put_if_absent(self, store: &Store) -> Result<(), LoadError> {
+        let refused = || LoadError::Overwrites { destination: store.url().to_string() };
+        self.honours_put_if_absent.then_some(()).ok_or_else(refused)
+    }
 }
 
 impl Store {
@@ -24,27 +40,31 @@ impl Store {
     pub async fn probe(&self) -> Result<Probe, LoadError> {
         let path = format!(".phonetrail-probe-{}", Uuid::now_v7());
         let probed = self.probe_at(&path).await;
-        self.remove(vec![path.clone()]).await?;
-        probed
+        let removed = self.remove(vec![path]).await;
+        let probed = probed?;
+        removed.map(|()| probed)
     }
 
     async fn probe_at(&self, path: &str) -> Result<Probe, LoadError> {
-        let content = Bytes::from_static(b"phonetrail");
-        self.stage(path, content.clone()).await?;
+        let racers = futures::stream::iter(0..RACERS).map(|_| self.put_if_absent(path)).buffer_unordered(RACERS);
+        let accepted: Vec<bool> = racers.try_collect().await?;
+        let accepted_later = self.put_if_absent(path).await?;
+        let honours_put_if_absent = !accepted_later && accepted.into_iter().filter(|accepted| *accepted).count() <= 1;
+
+        self.stage(path, CONTENT).await?;
         self.publish(vec![path.to_owned()]).await?;
         self.get(path).await?;
+        let head = self.objects().head(&self.location(path)).await.map_err(object("look at", path))?;
+        Ok(Probe { honours_put_if_absent, clock_ahead: head.last_modified - Utc::now() })
+    }
 
-        let objects = self.objects();
-        let location = self.location(path);
-        let written = objects.head(&location).await.map_err(object("look at", path))?.last_modified;
-        let clock_ahead = written - Utc::now();
-        let again = objects.put_opts(&location, content.into(), PutMode::Create.into()).await;
-        let honours_put_if_absent = match again {
-            Err(object_store::Error::AlreadyExists { .. }) => true,
-            Ok(_) => false,
-            Err(source) => return Err(object("write", path)(source)),
-        };
-        Ok(Probe { honours_put_if_absent, clock_ahead })
+    /// Whether the store says that it wrote the object.
+    async fn put_if_absent(&self, path: &str) -> Result<bool, LoadError> {
+        match self.objects().put_opts(&self.location(path), CONTENT.into(), PutMode::Create.into()).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(source) => Err(object("write", path)(source)),
+        }
     }
 }
 

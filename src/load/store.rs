@@ -1,9 +1,8 @@
-//! The destination: a path or URL, reached through `object_store`.
+//! The destination, open: objects by their paths below it, through `object_store`.
 //!
 //! The rule: paths in this crate are relative to the destination's root; only this module knows where that is.
 
 use std::path::{Path as FsPath, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::{fmt, io};
 
@@ -15,47 +14,14 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
-use super::LoadError;
+use super::destination::Place;
+use super::{Destination, LoadError, remote};
 
 /// What a staged file is called until it is published.
 const STAGED_SUFFIX: &str = ".staged";
 
 /// How many objects are written or read at once.
 const PARALLEL_OBJECTS: usize = 8;
-
-/// Where the table and the raw archive lie, as the user named it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Destination(PathBuf);
-
-/// A text that names no destination.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is no destination: give a directory or a file:// URL")]
-pub struct InvalidDestination(String);
-
-impl FromStr for Destination {
-    type Err = InvalidDestination;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidDestination(text.to_owned());
-        if text.is_empty() {
-            return Err(invalid());
-        }
-        match text.split_once("://") {
-            None => Ok(Self(PathBuf::from(text))),
-            Some(("file", _)) => {
-                let url = Url::parse(text).map_err(|_| invalid())?;
-                url.to_file_path().map(Self).map_err(|()| invalid())
-            }
-            Some(_) => Err(invalid()),
-        }
-    }
-}
-
-impl fmt::Display for Destination {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.display().fmt(f)
-    }
-}
 
 /// An object that a listing found.
 #[derive(Clone, Debug)]
@@ -70,7 +36,8 @@ pub struct Listed {
 #[derive(Clone)]
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
-    directory: PathBuf,
+    /// Of a destination on local disk.
+    directory: Option<PathBuf>,
     root: Path,
     url: Url,
     is_new: bool,
@@ -85,9 +52,11 @@ impl fmt::Debug for Store {
 impl Store {
     /// Opens `destination`, making its directory where it is missing.
     pub fn create(destination: &Destination) -> Result<Self, LoadError> {
-        let is_new = !destination.0.exists();
-        std::fs::create_dir_all(&destination.0)
-            .map_err(|source| LoadError::Destination { path: destination.0.clone(), source })?;
+        let mut is_new = false;
+        if let Place::Directory(path) = &destination.0 {
+            is_new = !path.exists();
+            std::fs::create_dir_all(path).map_err(|source| LoadError::Destination { path: path.clone(), source })?;
+        }
         Ok(Self { is_new, ..Self::open(destination)? })
     }
 
@@ -96,15 +65,29 @@ impl Store {
         self.is_new
     }
 
-    /// Opens `destination`, which must exist.
+    /// Opens `destination`. A directory must exist; object storage is not asked anything yet.
     pub fn open(destination: &Destination) -> Result<Self, LoadError> {
-        let failed = |source| LoadError::Destination { path: destination.0.clone(), source };
+        match &destination.0 {
+            Place::Directory(path) => Self::local(path),
+            Place::Url(url) => Self::remote(url, remote::open(url)?),
+            Place::Objects(url, objects) => Self::remote(url, Arc::clone(objects)),
+        }
+    }
+
+    fn local(path: &FsPath) -> Result<Self, LoadError> {
+        let failed = |source| LoadError::Destination { path: path.to_path_buf(), source };
         // The log's library takes canonical paths only: through a symbolic link our files would lie outside its table.
-        let directory = destination.0.canonicalize().map_err(failed)?;
+        let directory = path.canonicalize().map_err(failed)?;
         let url = Url::from_directory_path(&directory).map_err(|()| failed(io::ErrorKind::InvalidFilename.into()))?;
         let root = Path::from_absolute_path(&directory).map_err(|error| failed(io::Error::other(error)))?;
         let objects = Arc::new(LocalFileSystem::new().with_fsync(true));
-        Ok(Self { objects, directory, root, url, is_new: false })
+        Ok(Self { objects, directory: Some(directory), root, url, is_new: false })
+    }
+
+    fn remote(url: &Url, objects: Arc<dyn ObjectStore>) -> Result<Self, LoadError> {
+        let failed = |source: object_store::path::Error| LoadError::Url { url: url.to_string(), source: source.into() };
+        let root = Path::from_url_path(url.path()).map_err(failed)?;
+        Ok(Self { objects, directory: None, root, url: url.clone(), is_new: false })
     }
 
     /// The root's URL, with a slash at its end.
@@ -112,9 +95,9 @@ impl Store {
         &self.url
     }
 
-    /// The root's directory on local disk.
-    pub fn directory(&self) -> &FsPath {
-        &self.directory
+    /// The root's directory, where that is on local disk.
+    pub fn directory(&self) -> Option<&FsPath> {
+        self.directory.as_deref()
     }
 
     pub(super) fn objects(&self) -> Arc<dyn ObjectStore> {
@@ -133,28 +116,39 @@ impl Store {
 
     /// Writes an object under its final name.
     pub async fn put(&self, path: &str, bytes: Bytes) -> Result<(), LoadError> {
-        self.objects.put(&self.location(path), bytes.into()).await.map_err(object("write", path))?;
+        self.put_at(&self.location(path), path, bytes).await
+    }
+
+    async fn put_at(&self, location: &Path, path: &str, bytes: Bytes) -> Result<(), LoadError> {
+        self.objects.put(location, bytes.into()).await.map_err(object("write", path))?;
         Ok(())
     }
 
-    /// Writes an object where no reader takes it for part of the table, until [`Self::publish`] names it.
+    /// Writes an object where no reader takes it for part of the table, until [`Self::publish`] names it. Object storage
+    /// cannot rename; there it has its final name at once.
     pub async fn stage(&self, path: &str, bytes: Bytes) -> Result<(), LoadError> {
-        self.put(&staged(path), bytes).await
+        self.put_at(&self.staged_location(path), path, bytes).await
     }
 
     /// Where [`Self::stage`] puts what will be called `path`.
     pub(super) fn staged_location(&self, path: &str) -> Path {
-        self.location(&staged(path))
+        match self.directory {
+            Some(_) => self.location(&staged(path)),
+            None => self.location(path),
+        }
     }
 
     /// Removes objects, whether they are staged or published.
     pub async fn discard(&self, paths: Vec<String>) -> Result<(), LoadError> {
-        let staged: Vec<String> = paths.iter().map(|path| staged(path)).collect();
+        let staged: Vec<String> = self.directory.iter().flat_map(|_| &paths).map(|path| staged(path)).collect();
         self.remove([staged, paths].concat()).await
     }
 
     /// Gives staged objects their final names.
     pub async fn publish(&self, paths: Vec<String>) -> Result<(), LoadError> {
+        if self.directory.is_none() {
+            return Ok(());
+        }
         let publish = |path: String| async move {
             let (from, to) = (self.location(&staged(&path)), self.location(&path));
             self.objects.rename(&from, &to).await.map_err(object("publish", &path))
@@ -173,11 +167,11 @@ impl Store {
         futures::stream::iter(paths).map(remove).buffer_unordered(PARALLEL_OBJECTS).try_collect().await
     }
 
-    /// Removes the files of writes that never ended, below `directories`; only for who knows that no write is going on.
+    /// Removes the files of writes that never ended, below `directories` on local disk; only for who knows that no write
+    /// is going on. Object storage shows no such writes.
     pub(super) fn remove_abandoned_uploads(&self, directories: &[&str]) -> Result<usize, LoadError> {
         let mut count = 0;
-        for directory in directories {
-            let path = self.directory.join(directory);
+        for path in self.directory.iter().flat_map(|root| directories.iter().map(|directory| root.join(directory))) {
             count += remove_uploads(&path).map_err(|source| LoadError::Destination { path, source })?;
         }
         Ok(count)
@@ -243,14 +237,5 @@ mod tests {
     fn abandoned_uploads_are_told_by_their_number() {
         assert!(is_upload("part-1.parquet.staged#1"));
         assert!(!is_upload("part-1.parquet") && !is_upload("notes#a") && !is_upload("notes#"));
-    }
-
-    #[test]
-    fn paths_and_file_urls_are_destinations_and_other_schemes_are_refused() {
-        assert_eq!("out/log".parse::<Destination>().unwrap().to_string(), "out/log");
-        assert_eq!("file:///srv/a%20b".parse::<Destination>().unwrap().to_string(), "/srv/a b");
-        for text in ["", "ftp://host/x", "file://host/x"] {
-            assert!(text.parse::<Destination>().is_err(), "{text}");
-        }
     }
 }

@@ -75,8 +75,8 @@ async fn try_destination(destination: &Destination) -> Result<(Finding, Finding)
     lock.abandon(&store);
 
     let probe = probe?;
-    let writing = if !probe.honours_put_if_absent {
-        Finding::Warning("it overwrites where it was asked not to: concurrent runs could lose commits".to_owned())
+    let writing = if let Err(error) = probe.require_put_if_absent(&store) {
+        Finding::Fails(error.into())
     } else if probe.clock_ahead.abs() > TOLERATED_SKEW {
         Finding::Warning(format!("its clock differs from this machine's by {} s", probe.clock_ahead.num_seconds()))
     } else {

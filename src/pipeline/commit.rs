@@ -22,7 +22,9 @@ use super::report::SyncReport;
 use super::sync::SyncError;
 use super::union::{self, Union, WindowCounts};
 use crate::ledger::{CalibrationV1, CoverageV1, EntryV1, FORMAT, FileV1, Head, PackV1, RowsV1, WindowV1, WorkV1};
-use crate::load::{self, CommitInfo, CommitOutcome, LoadError, Store, StoredRows, TABLE_DIRECTORY, Table};
+use crate::load::{
+    self, CommitInfo, CommitOutcome, DEFAULT_GRACE, LoadError, Store, StoredRows, TABLE_DIRECTORY, Table,
+};
 use crate::model::{
     AccountId, Calibration, Coverage, Page, Partition, REPORT, RawPack, Scope, Span, StagedFile, WindowRead,
 };
@@ -65,6 +67,7 @@ pub(super) async fn commit(
     work: &Work<'_>,
     report: &mut SyncReport,
 ) -> Result<(), SyncError> {
+    let begun = Utc::now();
     let commit_id = Uuid::now_v7().to_string();
     let packs = stage_packs(store, run, &commit_id, work.reads).await?;
     let pack_paths: Vec<String> = packs.iter().map(|pack| pack.path.clone()).collect();
@@ -94,14 +97,11 @@ pub(super) async fn commit(
         let base = table.version();
         store.publish(data_paths(&files)).await?;
         let info = commit_info(application(run), &entry).map_err(SyncError::Entry)?;
-        let outcome = match table.commit(&files, info).await? {
-            CommitOutcome::Committed(version) => Some(version),
-            CommitOutcome::Conflict | CommitOutcome::Unknown => {
-                table.refresh().await?;
-                find_commit(table, base, &commit_id).await?
-            }
-        };
-        if let Some(version) = outcome {
+        if store.directory().is_none() && Utc::now() - begun > DEFAULT_GRACE / 2 {
+            return Err(SyncError::Overdue);
+        }
+        let outcome = table.commit(&files, info).await?;
+        if let Some(version) = settle(table, outcome, base, &commit_id).await? {
             *report = counted;
             count_commit(report, work.reads, &counts, version);
             tracing::info!(version, rows = entry.rows.count, files = files.len(), "committed");
@@ -169,8 +169,20 @@ async fn stage_packs(
     futures::stream::iter(months).map(stage).buffered(PARALLEL_FILES).try_collect().await
 }
 
-/// The version after `base` that holds our own commit, where the answer to it was lost.
-pub(super) async fn find_commit(table: &Table, base: u64, commit_id: &str) -> Result<Option<u64>, LoadError> {
+/// The version that holds a commit made upon version `base`, also where the answer to it was lost. `None` where it was not
+/// made, since another writer was faster; `table` is at the newest version then.
+pub(super) async fn settle(
+    table: &mut Table,
+    outcome: CommitOutcome,
+    base: u64,
+    commit_id: &str,
+) -> Result<Option<u64>, LoadError> {
+    let error = match outcome {
+        CommitOutcome::Committed(version) => return Ok(Some(version)),
+        CommitOutcome::Conflict => None,
+        CommitOutcome::Unknown(error) => Some(error),
+    };
+    table.refresh().await?;
     for version in base + 1..=table.version() {
         let entry = table.commit_file(version).await?.entry;
         let ours = entry.and_then(|text| serde_json::from_str::<EntryV1>(&text).ok());
@@ -178,7 +190,11 @@ pub(super) async fn find_commit(table: &Table, base: u64, commit_id: &str) -> Re
             return Ok(Some(version));
         }
     }
-    Ok(None)
+    match error {
+        // Nobody was faster, and the commit may still arrive: its files must stay.
+        Some(error) if table.version() == base => Err(error),
+        _ => Ok(None),
+    }
 }
 
 fn data_path(file: &StagedFile) -> String {

@@ -116,7 +116,7 @@ pub async fn compact(destination: &Destination, request: &CompactRequest) -> Res
     let mut lock = RunLock::acquire(&store).await?;
     let mut table = Table::open(&store).await?.ok_or_else(no_table)?;
     let mut files_deleted = 0;
-    if lock.is_sole() {
+    if lock.may_clean_up() {
         files_deleted += tidy::clean_up::<CompactError>(&store, &table, request.grace, &[]).await?;
     }
     lock.share().await?;

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::commit::{self, ATTEMPTS};
 use super::compact::{CompactError, CompactedMonth};
 use crate::ledger::{self, EntryV1, FileV1, Head, NamedFile, RewrittenV1, WorkV1};
-use crate::load::{self, CommitOutcome, LiveFile, LoadError, Merged, MonthRange, ReadFile, Selection, Store, Table};
+use crate::load::{self, LiveFile, LoadError, Merged, MonthRange, ReadFile, Selection, Store, Table};
 use crate::model::{Month, Partition, RowSet, StagedFile};
 
 /// How many partitions are merged at once.
@@ -166,13 +166,8 @@ impl Compaction<'_> {
         let info = commit::commit_info(APPLICATION.to_owned(), &entry).map_err(CompactError::Entry)?;
         let removed = rewrite.removed.iter().map(|file| file.path.clone()).collect();
         let base = table.version();
-        match table.rewrite(removed, rewrite.added.clone(), info).await? {
-            CommitOutcome::Committed(version) => Ok(Some(version)),
-            CommitOutcome::Conflict | CommitOutcome::Unknown => {
-                table.refresh().await?;
-                Ok(commit::find_commit(table, base, commit_id).await?)
-            }
-        }
+        let outcome = table.rewrite(removed, rewrite.added.clone(), info).await?;
+        Ok(commit::settle(table, outcome, base, commit_id).await?)
     }
 
     async fn discard(&self, files: &[StagedFile]) -> Result<(), LoadError> {

@@ -20,9 +20,7 @@ use super::commit;
 use super::comparison::{self, Difference};
 use super::rebuild::Rebuilt;
 use crate::ledger::{self, CalibrationV1, CoverageV1, EntryV1, FileV1, Head, LedgerError, PackV1, WorkV1};
-use crate::load::{
-    self, CommitInfo, CommitOutcome, Destination, LiveFile, LoadError, RunLock, Runs, Selection, Store, Table,
-};
+use crate::load::{self, CommitInfo, Destination, LiveFile, LoadError, RunLock, Runs, Selection, Store, Table};
 use crate::model::{DetailCounts, PageError, Partition, RowSet, StagedFile, Window};
 
 /// How many files are written at once.
@@ -215,6 +213,9 @@ async fn replace(
     let in_place = store.url() == source.url();
     let mut lock = RunLock::acquire(&store).await?;
     lock.share().await?;
+    if store.directory().is_none() {
+        store.probe().await?.require_put_if_absent(&store)?;
+    }
     let table = Table::open(&store).await?;
     let live = match &table {
         Some(table) => table.files(&Selection::All).await?,
@@ -320,11 +321,8 @@ async fn put(
     };
     let base = table.version();
     store.publish(commit::data_paths(files)).await?;
-    if let CommitOutcome::Committed(version) = table.replace(paths, files.to_vec(), info(&entry)?).await? {
-        return Ok(version);
-    }
-    table.refresh().await?;
-    if let Some(version) = commit::find_commit(table, base, &entry.commit_id).await? {
+    let outcome = table.replace(paths, files.to_vec(), info(&entry)?).await?;
+    if let Some(version) = commit::settle(table, outcome, base, &entry.commit_id).await? {
         return Ok(version);
     }
     store.remove(commit::data_paths(files)).await?;

@@ -1,6 +1,6 @@
 //! What the accounts of one run share: the store, the mark on it, and the turn to commit.
 //!
-//! The rule: nobody stages a file before having entered. Who enters first, and is alone, removes what dead runs left.
+//! The rule: nobody stages a file before having entered. Who enters first, and may, removes what dead runs left.
 
 use chrono::TimeDelta;
 use tokio::sync::{Mutex, MutexGuard};
@@ -48,8 +48,12 @@ impl Session {
     /// Opens the destination to this account, and to other runs: `table` is what it holds.
     pub(super) async fn enter(&self, table: Option<&Table>) -> Result<(), SyncError> {
         let mut lock = self.lock.lock().await;
-        if let Some(table) = table.filter(|_| lock.is_sole()) {
-            tidy::clean_up::<SyncError>(&self.store, table, self.grace, &[]).await?;
+        match table {
+            Some(table) if lock.may_clean_up() => {
+                tidy::clean_up::<SyncError>(&self.store, table, self.grace, &[]).await?;
+            }
+            None if self.store.directory().is_none() => self.store.probe().await?.require_put_if_absent(&self.store)?,
+            _ => (),
         }
         Ok(lock.share().await?)
     }

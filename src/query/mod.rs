@@ -3,20 +3,21 @@
 //! The rule: a query sees exactly the files of one version, as the log names them; never a glob. It changes nothing.
 
 mod answer;
+mod cache;
+mod pruning;
+mod scan;
 
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 /// The polars that frames come from.
 pub use polars;
-use polars::prelude::{
-    DataType, Field, HiveOptions, IntoLazy, LazyFrame, PlRefPath, PolarsError, ScanArgsParquet, Schema, SchemaRef,
-    TimeUnit,
-};
+use polars::prelude::{LazyFrame, PolarsError};
 use polars::sql::SQLContext;
 
 pub use self::answer::Answer;
+use self::cache::Cache;
+pub use self::cache::default_cache;
 use crate::load::{Destination, LiveFile, LoadError, Selection, Store, TABLE_DIRECTORY, Table};
-use crate::model::{COLUMNS, Column, ColumnKind};
 
 /// The name of the table in a query.
 pub const TABLE_NAME: &str = "operation_logs";
@@ -34,6 +35,15 @@ pub enum QueryError {
     /// The destination cannot be read.
     #[error("cannot read the table")]
     Load(#[from] LoadError),
+    /// Files of object storage cannot be kept on local disk.
+    #[error("cannot keep data files in {}", directory.display())]
+    Cache {
+        /// The directory.
+        directory: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
     /// The query makes no sense, or cannot be worked out.
     #[error("the query failed: {0}")]
     Sql(String),
@@ -53,63 +63,57 @@ impl From<PolarsError> for QueryError {
 
 /// The newest version of the table at `destination` as a lazy frame, partition columns included. All times are UTC, and
 /// without a zone. Files of partitions that a filter rules out are not opened.
-pub async fn frame(destination: &Destination) -> Result<LazyFrame, QueryError> {
+///
+/// Files of object storage are first brought into the directory `cache` ([`default_cache`]), unless they are there.
+pub async fn frame(destination: &Destination, cache: &Path) -> Result<LazyFrame, QueryError> {
+    let (store, files) = open(destination).await?;
+    local(&store, &files, &files, cache).await
+}
+
+/// Answers `sql` over the table as [`frame`] gives it, under the name [`TABLE_NAME`]. Of object storage, only files are
+/// fetched that can hold rows which the query's own filter lets pass.
+pub async fn query(destination: &Destination, sql: &str, cache: &Path) -> Result<Answer, QueryError> {
+    let (store, files) = open(destination).await?;
+    let needed = match store.directory() {
+        Some(_) => files.clone(),
+        None => {
+            blocking({
+                let (sql, files) = (sql.to_owned(), files.clone());
+                move || pruning::needed(&sql, files)
+            })
+            .await?
+        }
+    };
+    let (frame, sql) = (local(&store, &files, &needed, cache).await?, sql.to_owned());
+    blocking(move || Ok(Answer::from(&self::sql(frame, &sql)?.collect()?))).await
+}
+
+async fn open(destination: &Destination) -> Result<(Store, Vec<LiveFile>), QueryError> {
     let store = Store::open(destination)?;
     let no_table = || QueryError::NoTable { destination: destination.to_string() };
     let table = Table::open(&store).await?.ok_or_else(no_table)?;
-    let root = store.directory().join(TABLE_DIRECTORY).to_string_lossy().into_owned();
-    let files = table.files(&Selection::All).await?;
-    Ok(scan(&root, &files)?)
+    Ok((store, table.files(&Selection::All).await?))
 }
 
-/// Answers `sql` over [`frame`], under the name [`TABLE_NAME`].
-pub async fn query(destination: &Destination, sql: &str) -> Result<Answer, QueryError> {
-    let (frame, sql) = (frame(destination).await?, sql.to_owned());
-    tokio::task::spawn_blocking(move || {
-        let mut context = SQLContext::new();
-        context.register(TABLE_NAME, frame);
-        Ok(Answer::from(&context.execute(&sql)?.collect()?))
-    })
-    .await?
-}
-
-/// The files as one lazy frame with the partition columns, in the table's column order.
-fn scan(root: &str, files: &[LiveFile]) -> Result<LazyFrame, PolarsError> {
-    if files.is_empty() {
-        return Ok(polars::prelude::DataFrame::empty_with_schema(&schema(|_| true)).lazy());
+/// `needed` of the `live` files as a frame over local disk.
+async fn local(store: &Store, live: &[LiveFile], needed: &[LiveFile], cache: &Path) -> Result<LazyFrame, QueryError> {
+    if let Some(directory) = store.directory() {
+        return Ok(scan::scan(&directory.join(TABLE_DIRECTORY), needed)?);
     }
-    let paths = files.iter().map(|file| PlRefPath::new(format!("{root}/{}", file.path))).collect();
-    let arguments = ScanArgsParquet {
-        hive_options: HiveOptions {
-            enabled: Some(true),
-            hive_start_idx: root.len(),
-            schema: Some(schema(Column::is_partition)),
-            try_parse_dates: false,
-        },
-        schema: Some(schema(|column| !column.is_partition())),
-        allow_missing_columns: true,
-        glob: false,
-        ..ScanArgsParquet::default()
-    };
-    LazyFrame::scan_parquet_files(paths, arguments)
+    let cache = Cache::of(cache, store);
+    cache.retain(live)?;
+    cache.fetch(store, needed).await?;
+    Ok(scan::scan(&cache.root(), needed)?)
 }
 
-fn schema(wanted: impl Fn(&Column) -> bool) -> SchemaRef {
-    let columns = COLUMNS.iter().filter(|column| wanted(column));
-    Arc::new(Schema::from_iter(columns.map(|column| Field::new(column.name.into(), data_type(column.kind)))))
+fn sql(table: LazyFrame, sql: &str) -> Result<LazyFrame, PolarsError> {
+    let mut context = SQLContext::new();
+    context.register(TABLE_NAME, table);
+    context.execute(sql)
 }
 
-fn data_type(kind: ColumnKind) -> DataType {
-    match kind {
-        ColumnKind::Text => DataType::String,
-        // UTC without saying so: SQL's timestamp literals have no zone, and would not compare with a column that has one.
-        ColumnKind::Timestamp => DataType::Datetime(TimeUnit::Microseconds, None),
-        ColumnKind::Int => DataType::Int32,
-        ColumnKind::TextList => DataType::List(Box::new(DataType::String)),
-        ColumnKind::ChangeList => {
-            let text = |name: &str| Field::new(name.into(), DataType::String);
-            let change = ["field", "old_value", "new_value"].map(text).to_vec();
-            DataType::List(Box::new(DataType::Struct(change)))
-        }
-    }
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PolarsError> + Send + 'static,
+) -> Result<T, QueryError> {
+    Ok(tokio::task::spawn_blocking(work).await??)
 }

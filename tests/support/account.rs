@@ -121,7 +121,8 @@ pub(crate) async fn output(mut command: Command) -> Output {
 /// The real program, with nothing of this environment's settings.
 pub(crate) fn phonetrail() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phonetrail"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PHONETRAIL_")) {
+    let of_settings = |name: &str| ["PHONETRAIL_", "AWS_", "AZURE_", "GOOGLE_"].iter().any(|of| name.starts_with(of));
+    for (name, _) in std::env::vars().filter(|(name, _)| of_settings(name)) {
         command.env_remove(name);
     }
     command.current_dir(std::env::temp_dir());

@@ -3,9 +3,11 @@
 mod account;
 mod columns;
 mod log;
+mod s3;
 mod table;
 
 pub(crate) use account::{Account, day, output, phonetrail, placed, snapshot};
 pub(crate) use columns::all_columns;
 pub(crate) use log::{data_files, entries, sha256};
+pub(crate) use s3::{S3, Treatment};
 pub(crate) use table::{Row, canonical, multiset, rows};

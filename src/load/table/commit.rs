@@ -40,14 +40,14 @@ pub struct CommitInfo {
 }
 
 /// What became of a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum CommitOutcome {
     /// It is this version.
     Committed(u64),
     /// Another writer took the version; nothing was written. [`Table::refresh`], compute again.
     Conflict,
     /// The store gave no clear answer: the commit may or may not be there. [`Table::refresh`] and look.
-    Unknown,
+    Unknown(LoadError),
 }
 
 /// A commit as it lies in the log.
@@ -92,16 +92,16 @@ impl Table {
             Ok(Commit::Conflict) => Ok(CommitOutcome::Conflict),
             Ok(Commit::Retryable(error)) | Err(error) => {
                 tracing::warn!(%error, "the store gave no clear answer to a commit");
-                Ok(CommitOutcome::Unknown)
+                Ok(CommitOutcome::Unknown(LoadError::table("commit to", &self.root)(error)))
             }
         }
     }
 
-    /// The versions committed within an hour of the newest: a time before all of them, and the first of them.
-    pub async fn recent_versions(&self) -> Result<(DateTime<Utc>, u64), LoadError> {
+    /// The versions committed within `reach` of the newest: a time before all of them, and the first of them.
+    pub async fn recent_versions(&self, reach: TimeDelta) -> Result<(DateTime<Utc>, u64), LoadError> {
         let commits = self.commit_times().await?;
         let newest = commits.iter().map(|(_, at)| *at).max().unwrap_or(DateTime::UNIX_EPOCH);
-        let since = newest - TimeDelta::hours(1);
+        let since = newest - reach;
         let first = commits.iter().filter(|(_, at)| *at >= since).map(|(version, _)| *version).min();
         Ok((since, first.unwrap_or_default()))
     }

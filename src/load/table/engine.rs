@@ -26,7 +26,8 @@ pub(super) fn build(store: &Store) -> TableEngine {
 
 /// A table on local disk needs its directory before it can be made.
 pub(super) fn make_directory(store: &Store) -> Result<(), LoadError> {
-    let path = store.directory().join(TABLE_DIRECTORY);
+    let Some(directory) = store.directory() else { return Ok(()) };
+    let path = directory.join(TABLE_DIRECTORY);
     std::fs::create_dir_all(&path).map_err(|source| LoadError::Destination { path, source })
 }
 
