@@ -11,7 +11,8 @@ from pathlib import Path
 BINARY = os.environ.get("PHONETRAIL_BIN", "phonetrail")
 
 # No setting of whoever runs the tests is one of theirs.
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PHONETRAIL_")}
+OF_SETTINGS = ("PHONETRAIL_", "AWS_", "AZURE_", "AZURITE_", "GOOGLE_")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(OF_SETTINGS)}
 
 # Longer than any day of a test is past: no day is ever final, so every sync reads all of its range again.
 NEVER_SETTLED = ["--settle-hours", "1000000"]
@@ -82,6 +83,12 @@ def account(folder, *simulation):
         except subprocess.TimeoutExpired:
             server.kill()
             raise
+
+
+def report(command, *arguments, folder=None, environment=None):
+    """What a command prints as JSON."""
+    text = output(command, "--output", "json", *arguments, folder=folder, environment=environment)
+    return json.loads(text)
 
 
 def query(destination, sql):

@@ -76,16 +76,19 @@ class Phonetrail(Reader):
         return pa.Table.from_pylist(self.answer(destination, sql))
 
     def answer(self, destination, sql):
-        """A dict a row. JSON has no times; here they are the columns whose names say so."""
-        rows = phonetrail.query(destination, sql)
-        for row in rows:
-            times = {name: value for name, value in row.items() if name.endswith(("_time", "_at")) and value}
-            row.update({name: datetime.fromisoformat(value) for name, value in times.items()})
-        return rows
+        return with_times(phonetrail.query(destination, sql))
+
+
+def with_times(rows):
+    """A dict a row. JSON has no times; here they are the columns whose names say so."""
+    for row in rows:
+        times = {name: value for name, value in row.items() if name.endswith(("_time", "_at")) and value}
+        row.update({name: datetime.fromisoformat(value) for name, value in times.items()})
+    return rows
 
 
 class DuckDb(Reader):
-    """The extension comes from a wheel; nothing is fetched at run time."""
+    """Its extensions come from wheels; nothing is fetched at run time."""
 
     extensions = Path(sysconfig.get_paths()["platlib"]) / "duckdb_ext" / "extensions"
 
