@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -151,6 +151,29 @@ async fn two_runs_of_many_commits_meet_and_the_table_is_exact() {
         tokio::join!(pipeline::sync(&source, &destination, &one), pipeline::sync(&source, &destination, &other));
     assert_eq!(one.unwrap().rows_new + other.unwrap().rows_new, RECORDS);
     assert_exact(&account, &s3.path());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_killed_at_any_moment_and_run_again_is_exact() {
+    let (account, s3) = (account().await, S3::start().await);
+    let mut alive = 0;
+    for life in [60, 120, 200, 300, 450] {
+        let mut command = command(&account, &s3, "sync", &RANGE);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        tokio::time::sleep(Duration::from_millis(life)).await;
+        alive += u32::from(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
+    }
+    assert!(alive >= 2, "the kills came too late to show anything");
+
+    sync(&account, &s3).await;
+    // Files of the dead lie there until their time is over, so only the log tells.
+    let cache = tempfile::tempdir().unwrap();
+    let sql = "SELECT COUNT(*) AS found, COUNT(DISTINCT record_id) AS records FROM operation_logs";
+    let arguments = ["--output", "json", "--cache", cache.path().to_str().unwrap(), sql];
+    let answer = json(&run(&account, &s3, "query", &arguments).await);
+    assert_eq!((&answer[0]["found"], &answer[0]["records"]), (&RECORDS.into(), &RECORDS.into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,10 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
+use futures::{StreamExt, TryStreamExt};
 
 use super::{CoverageV1, EntryV1, FORMAT, FileV1, PackV1, PreviousV1};
 use crate::load::{LoadError, Table};
 use crate::model::{AccountId, Coverage};
+
+/// How many commits are read at once.
+const PARALLEL_COMMITS: usize = 8;
 
 /// Where the ledger stands.
 #[derive(Clone, Debug)]
@@ -93,9 +97,11 @@ pub async fn requests_on(table: &Table, account: &AccountId, day: NaiveDate) -> 
 
 /// The packs that entries from version `first` on name.
 pub async fn packs_since(table: &Table, first: u64) -> Result<HashSet<String>, LedgerError> {
+    let read = |version| async move { Ok::<_, LedgerError>((version, table.commit_file(version).await?)) };
+    let mut commits = futures::stream::iter(first..=table.version()).map(read).buffer_unordered(PARALLEL_COMMITS);
     let mut packs = HashSet::new();
-    for version in first..=table.version() {
-        if let Some(text) = table.commit_file(version).await?.entry {
+    while let Some((version, commit)) = commits.try_next().await? {
+        if let Some(text) = commit.entry {
             packs.extend(parse(version, &text)?.packs.into_iter().map(|pack| pack.path));
         }
     }

@@ -75,6 +75,8 @@ fn data_file(path: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
 
     #[test]
@@ -86,5 +88,18 @@ mod tests {
         assert_eq!(data_file(&table("_delta_log/00000000000000000050.checkpoint.parquet")), None);
         assert_eq!(data_file(&table("year=2022/notes.parquet")), None);
         assert_eq!(data_file("elsewhere/year=2022/part-1.parquet"), None);
+    }
+
+    #[test]
+    fn the_time_of_grace_counts_from_a_time_that_is_past_by_both_clocks() {
+        let written = |hours| Listed { path: String::new(), modified_at: Utc::now() + TimeDelta::hours(hours) };
+        let (long_ago, lately, ahead) = (written(-90), written(-50), written(5));
+        assert_eq!(
+            newest([&long_ago, &lately].into_iter()),
+            lately.modified_at,
+            "a clock that runs ahead is not asked"
+        );
+        assert!(newest([&lately, &ahead].into_iter()) <= Utc::now());
+        assert_eq!(newest(std::iter::empty()), DateTime::UNIX_EPOCH);
     }
 }

@@ -16,18 +16,31 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use super::{LiveFile, Store, TABLE_DIRECTORY};
 use crate::model::StagedFile;
 
+/// Files up to this size are fetched whole: on object storage a request costs more than these bytes.
+const SMALL: u64 = 256 * 1024;
+
 /// A data file where it lies.
 #[derive(Clone, Debug)]
 pub(super) struct RangedFile {
     objects: Arc<dyn ObjectStore>,
     location: Path,
     byte_count: u64,
+    /// A small file, once something of it was asked for.
+    whole: Option<Bytes>,
 }
 
 impl RangedFile {
     pub(super) fn new(store: &Store, file: &LiveFile) -> Self {
         let location = store.location(&format!("{TABLE_DIRECTORY}/{}", file.path));
-        Self { objects: store.objects(), location, byte_count: file.byte_count }
+        Self { objects: store.objects(), location, byte_count: file.byte_count, whole: None }
+    }
+
+    /// All of a small file.
+    async fn whole(&mut self) -> Result<Option<Bytes>> {
+        if self.byte_count <= SMALL && self.whole.is_none() {
+            self.whole = Some(self.objects.get_range(&self.location, 0..self.byte_count).await.map_err(external)?);
+        }
+        Ok(self.whole.clone())
     }
 
     /// A file that is staged.
@@ -39,11 +52,23 @@ impl RangedFile {
 
 impl AsyncFileReader for RangedFile {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
-        async move { self.objects.get_range(&self.location, range).await.map_err(external) }.boxed()
+        async move {
+            match self.whole().await? {
+                Some(whole) => part(&whole, &range),
+                None => self.objects.get_range(&self.location, range).await.map_err(external),
+            }
+        }
+        .boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
-        async move { self.objects.get_ranges(&self.location, &ranges).await.map_err(external) }.boxed()
+        async move {
+            match self.whole().await? {
+                Some(whole) => ranges.iter().map(|range| part(&whole, range)).collect(),
+                None => self.objects.get_ranges(&self.location, &ranges).await.map_err(external),
+            }
+        }
+        .boxed()
     }
 
     fn get_metadata<'a>(
@@ -57,6 +82,13 @@ impl AsyncFileReader for RangedFile {
         }
         .boxed()
     }
+}
+
+fn part(whole: &Bytes, range: &Range<u64>) -> Result<Bytes> {
+    let bounds = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
+    let bounds = bounds.filter(|(start, end)| start <= end && *end <= whole.len());
+    let (start, end) = bounds.ok_or_else(|| ParquetError::EOF(format!("{range:?} of {} bytes", whole.len())))?;
+    Ok(whole.slice(start..end))
 }
 
 fn external(error: object_store::Error) -> ParquetError {

@@ -15,7 +15,7 @@ use super::{LiveFile, LoadError, Store};
 use crate::model::{DetailCounts, DetailStatus, Readings};
 
 /// How many files are read at once.
-const PARALLEL_FILES: usize = 8;
+const PARALLEL_FILES: usize = 16;
 
 const STATUS: &str = "detail_status";
 const DETAIL: &str = "operation_detail";

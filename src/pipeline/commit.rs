@@ -30,8 +30,11 @@ use crate::model::{
 };
 use crate::transform;
 
-/// How many files are written at once.
+/// How many files are made at once: each takes memory.
 const PARALLEL_FILES: usize = 4;
+
+/// How many files are written at once: each takes time, on object storage.
+const PARALLEL_WRITES: usize = 16;
 
 /// How often a commit is computed again before the run gives up: another writer must have been faster every time.
 pub(super) const ATTEMPTS: u32 = 50;
@@ -138,13 +141,17 @@ async fn gather(
 }
 
 async fn stage_files(store: &Store, rows: NewRows) -> Result<Vec<StagedFile>, SyncError> {
-    let stage = |(partition, batches): (Partition, Vec<RecordBatch>)| async move {
-        let staged = tokio::task::spawn_blocking(move || load::stage(partition, &batches));
-        let (file, bytes) = staged.await.map_err(LoadError::from)??;
+    let make = |(partition, batches): (Partition, Vec<RecordBatch>)| async move {
+        let made = tokio::task::spawn_blocking(move || load::stage(partition, &batches));
+        made.await.map_err(LoadError::from)?
+    };
+    let write = |made: Result<(StagedFile, Bytes), LoadError>| async move {
+        let (file, bytes) = made?;
         store.stage(&data_path(&file), bytes).await?;
         Ok(file)
     };
-    futures::stream::iter(rows.into_partitions()).map(stage).buffered(PARALLEL_FILES).try_collect().await
+    let made = futures::stream::iter(rows.into_partitions()).map(make).buffered(PARALLEL_FILES);
+    made.map(write).buffered(PARALLEL_WRITES).try_collect().await
 }
 
 /// One pack for every month in which windows begin.

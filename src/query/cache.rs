@@ -17,7 +17,7 @@ use super::QueryError;
 use crate::load::{DEFAULT_GRACE, LiveFile, Store, TABLE_DIRECTORY};
 
 /// How many files are fetched at once.
-const PARALLEL_FILES: usize = 8;
+const PARALLEL_FILES: usize = 16;
 
 /// Files of one table.
 #[derive(Clone, Debug)]
