@@ -46,6 +46,9 @@ pub struct EntryV1 {
     /// Requests for pages that the run made since its commit before, whatever their answer: the day's quota is shared by
     /// all runs.
     pub requests: u64,
+    /// All requests of the newest day that each account was asked on, as of this commit. Entries of old may lack it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests_of_day: Vec<RequestsV1>,
     /// Windows read.
     pub windows: Vec<WindowV1>,
     /// Rows that the table lacked before, and what identifies them as a set.
@@ -106,6 +109,17 @@ pub struct PackV1 {
     pub bytes: u64,
     /// Pages in it.
     pub pages: u64,
+}
+
+/// The requests made of one account on one day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestsV1 {
+    /// The account.
+    pub account_id: String,
+    /// The UTC day on which the newest entry of the account was made.
+    pub day: NaiveDate,
+    /// Requests that the entries made on that day account for.
+    pub requests: u64,
 }
 
 /// A window that was read to its end.
@@ -226,6 +240,26 @@ impl CoverageV1 {
     }
 }
 
+impl RequestsV1 {
+    /// What is known of `account` on `day`.
+    pub fn on(entries: &[Self], account: &AccountId, day: NaiveDate) -> u64 {
+        let found = entries.iter().find(|entry| entry.account_id == account.as_str() && entry.day == day);
+        found.map_or(0, |entry| entry.requests)
+    }
+
+    /// The entries with `requests` of `account` added, made on `day`. Where the clock went back over midnight they count
+    /// for the later day.
+    pub fn add(entries: &[Self], account: &AccountId, day: NaiveDate, requests: u64) -> Vec<Self> {
+        let (known, others): (Vec<_>, Vec<_>) =
+            entries.iter().cloned().partition(|entry| entry.account_id == account.as_str());
+        let of_account = match known.into_iter().find(|entry| entry.day >= day) {
+            Some(known) => Self { requests: known.requests + requests, ..known },
+            None => Self { account_id: account.as_str().to_owned(), day, requests },
+        };
+        others.into_iter().chain([of_account]).collect()
+    }
+}
+
 impl CalibrationV1 {
     /// What is known of `account`.
     pub fn find(entries: &[Self], account: &AccountId) -> Option<Calibration> {
@@ -273,5 +307,22 @@ mod tests {
         let known = CalibrationV1::find(&entry.calibrations, &account).unwrap();
         assert_eq!(CalibrationV1::replace(&entry.calibrations, &account, known), entry.calibrations);
         assert_eq!(CalibrationV1::find(&entry.calibrations, &AccountId::new("another")), None);
+        assert_eq!(entry.requests_of_day, []);
+    }
+
+    #[test]
+    fn requests_add_up_by_account_and_begin_anew_each_day() {
+        let day = |day| NaiveDate::from_ymd_opt(2022, 2, day).unwrap();
+        let [one, other] = ["a", "b"].map(AccountId::new);
+        let mut entries = Vec::new();
+        for (account, day, requests) in [(&one, day(3), 5), (&other, day(3), 7), (&one, day(3), 2), (&other, day(4), 1)]
+        {
+            entries = RequestsV1::add(&entries, account, day, requests);
+        }
+        assert_eq!(RequestsV1::on(&entries, &one, day(3)), 7);
+        assert_eq!(RequestsV1::on(&entries, &one, day(4)), 0);
+        assert_eq!(RequestsV1::on(&entries, &other, day(4)), 1);
+        let entries = RequestsV1::add(&entries, &other, day(3), 1);
+        assert_eq!(RequestsV1::on(&entries, &other, day(4)), 2);
     }
 }

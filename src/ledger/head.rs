@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::NaiveDate;
 use futures::{StreamExt, TryStreamExt};
 
-use super::{CoverageV1, EntryV1, FORMAT, FileV1, PackV1, PreviousV1};
+use super::{CoverageV1, EntryV1, FORMAT, FileV1, PackV1, PreviousV1, RequestsV1};
 use crate::load::{LoadError, Table};
 use crate::model::{AccountId, Coverage};
 
@@ -80,13 +80,17 @@ impl Head {
     }
 }
 
-/// The requests that entries made on `day` (UTC) account for, of one account. Entries are made in order, so the first
-/// older one ends the search.
+/// The requests that entries made on `day` (UTC) account for, of one account. The newest entry knows, but for those made
+/// before entries held it: of them, the first older one ends the search.
 pub async fn requests_on(table: &Table, account: &AccountId, day: NaiveDate) -> Result<u64, LedgerError> {
     let mut requests = 0;
     for version in (0..=table.version()).rev() {
         let Some(text) = table.commit_file(version).await?.entry else { continue };
         let entry = parse(version, &text)?;
+        if !entry.requests_of_day.is_empty() {
+            requests += RequestsV1::on(&entry.requests_of_day, account, day);
+            break;
+        }
         if entry.made_at.date_naive() < day {
             break;
         }

@@ -46,7 +46,7 @@ impl RangedFile {
     /// A file that is staged.
     pub(super) fn staged(store: &Store, file: &StagedFile) -> Self {
         let location = store.staged_location(&format!("{TABLE_DIRECTORY}/{}", file.path));
-        Self { objects: store.objects(), location, byte_count: file.byte_count }
+        Self { objects: store.objects(), location, byte_count: file.byte_count, whole: None }
     }
 }
 

@@ -21,7 +21,9 @@ use super::batches::NewRows;
 use super::report::SyncReport;
 use super::sync::SyncError;
 use super::union::{self, Union, WindowCounts};
-use crate::ledger::{CalibrationV1, CoverageV1, EntryV1, FORMAT, FileV1, Head, PackV1, RowsV1, WindowV1, WorkV1};
+use crate::ledger::{
+    CalibrationV1, CoverageV1, EntryV1, FORMAT, FileV1, Head, PackV1, RequestsV1, RowsV1, WindowV1, WorkV1,
+};
 use crate::load::{
     self, CommitInfo, CommitOutcome, DEFAULT_GRACE, LoadError, Store, StoredRows, TABLE_DIRECTORY, Table,
 };
@@ -82,6 +84,7 @@ pub(super) async fn commit(
         let (new, counts) = gather(store, table, run, work.reads, &mut counted).await?;
         let rows = new.digest();
         let files = stage_files(store, new).await?;
+        let (account, today) = (&run.account, Utc::now().date_naive());
         let entry = EntryV1 {
             sequence: head.entry.sequence + 1,
             previous: Some(head.previous.clone()),
@@ -90,6 +93,7 @@ pub(super) async fn commit(
             files: files.iter().map(FileV1::from).collect(),
             packs: packs.iter().map(PackV1::from).collect(),
             requests: work.requests,
+            requests_of_day: RequestsV1::add(&head.entry.requests_of_day, account, today, work.requests),
             windows: work.reads.iter().zip(&counts).map(|(read, counts)| window(read, *counts)).collect(),
             rows,
             coverage: CoverageV1::of(&coverage(run, head.coverage(), work.covered)),
@@ -242,6 +246,7 @@ pub(super) fn entry(run_id: &str, work: WorkV1) -> EntryV1 {
         files_removed: Vec::new(),
         packs: Vec::new(),
         requests: 0,
+        requests_of_day: Vec::new(),
         windows: Vec::new(),
         rows: RowsV1::default(),
         rewritten: None,

@@ -159,6 +159,7 @@ impl Compaction<'_> {
             files: rewrite.added.iter().map(FileV1::from).collect(),
             files_removed: rewrite.removed.iter().map(FileV1::from).collect(),
             rewritten: Some(RewrittenV1 { before: rewrite.before.into(), after: rewrite.after.into() }),
+            requests_of_day: head.entry.requests_of_day,
             coverage: head.entry.coverage,
             calibrations: head.entry.calibrations,
             ..commit::entry(self.run_id, WorkV1::Compact)

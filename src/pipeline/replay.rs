@@ -316,6 +316,7 @@ async fn put(
     let entry = EntryV1 {
         sequence: head.entry.sequence + 1,
         previous: Some(head.previous),
+        requests_of_day: head.entry.requests_of_day,
         files_removed: named.into_values().map(|named| named.file).collect(),
         ..entry
     };
