@@ -177,7 +177,7 @@ async fn only_months_whose_days_are_all_final_are_compacted_unless_named() {
 async fn a_reader_of_an_earlier_version_is_left_in_peace_for_the_time_of_grace() {
     let account = crowded().await;
     let destination = account.path();
-    let earlier = query::frame(&account.destination()).await.unwrap();
+    let earlier = query::frame(&account.destination(), &query::default_cache()).await.unwrap();
     let count = |frame: &query::polars::prelude::LazyFrame| {
         let frame = frame.clone();
         tokio::task::spawn_blocking(move || frame.collect().map(|rows| rows.height()))
@@ -198,7 +198,7 @@ async fn a_reader_of_an_earlier_version_is_left_in_peace_for_the_time_of_grace()
     assert_eq!(deleted["files_deleted"], replaced.len());
     assert_eq!(present(&destination), live);
     assert!(count(&earlier).await.unwrap().is_err());
-    let now = query::frame(&account.destination()).await.unwrap();
+    let now = query::frame(&account.destination(), &query::default_cache()).await.unwrap();
     assert_eq!(count(&now).await.unwrap().unwrap(), rows(&destination).len());
 }
 
@@ -228,7 +228,7 @@ async fn files_that_only_the_run_itself_knew_go_at_once(grace: TimeDelta) {
         from: Some(day("2022-04-01")),
         to: Some(day("2022-04-30")),
         commit_records: 1,
-        grace,
+        grace: Some(grace),
         ..account.request()
     };
     let report = pipeline::sync(&account.source(), &account.destination(), &request).await.unwrap();

@@ -54,7 +54,7 @@ async fn every_file_and_pack_is_named_with_its_digest_and_nothing_else_lies_ther
     }
     let present = crate::support::snapshot(&root)
         .into_keys()
-        .filter(|path| !path.to_string_lossy().contains("_delta_log") && !path.ends_with(".phonetrail.lock"))
+        .filter(|path| !["_delta_log", ".phonetrail"].iter().any(|ours| path.to_string_lossy().contains(ours)))
         .count();
     assert_eq!(present, named);
 }

@@ -11,6 +11,7 @@
 mod support;
 
 mod accounts;
+mod age;
 mod check;
 mod cli;
 mod compact;

@@ -21,27 +21,14 @@ pub(super) struct CompactArgs {
     #[arg(long, value_name = "YYYY-MM")]
     month: Vec<Month>,
 
-    #[command(flatten)]
-    grace: GraceArgs,
-
-    /// Form of the summary
-    #[arg(long, value_enum, default_value_t)]
-    output: SummaryFormat,
-}
-
-/// How long replaced files stay.
-#[derive(Args, Clone, Debug)]
-pub(super) struct GraceArgs {
     /// Hours for which files that a compaction replaced stay, for readers of an earlier version. Readers of all Parquet
     /// files see their rows twice so long; with 0 they go at once
     #[arg(long, value_name = "HOURS", default_value_t = 24)]
     grace: u32,
-}
 
-impl GraceArgs {
-    pub(super) fn time(&self) -> TimeDelta {
-        TimeDelta::hours(self.grace.into())
-    }
+    /// Form of the summary
+    #[arg(long, value_enum, default_value_t)]
+    output: SummaryFormat,
 }
 
 /// Why a run stopped that nothing else stopped.
@@ -51,7 +38,8 @@ struct Interrupted;
 
 pub(super) async fn run(args: CompactArgs) -> Result<Exit, Failure> {
     let (destination, _) = args.destination.resolve()?;
-    let request = CompactRequest { months: args.month, grace: args.grace.time(), ..CompactRequest::default() };
+    let request =
+        CompactRequest { months: args.month, grace: TimeDelta::hours(args.grace.into()), ..CompactRequest::default() };
     interrupt::cancels(&request.stop);
     let report = pipeline::compact(&destination, &request).await?;
     match args.output {

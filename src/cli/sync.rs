@@ -1,10 +1,10 @@
 //! `phonetrail sync`.
 
-use chrono::{NaiveDate, SecondsFormat};
+use chrono::{NaiveDate, SecondsFormat, TimeDelta};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use super::compact::{self, GraceArgs};
+use super::compact;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::{SummaryFormat, print, print_json};
@@ -43,8 +43,11 @@ pub(super) struct SyncArgs {
     #[arg(long, value_name = "ID")]
     account: Vec<String>,
 
-    #[command(flatten)]
-    grace: GraceArgs,
+    /// Hours for which files that a compaction replaced stay, for readers of an earlier version. Readers of all Parquet
+    /// files see their rows twice so long [default: those that this run replaces go at once, unless other runs may be at
+    /// work; others after 24]
+    #[arg(long, value_name = "HOURS")]
+    grace: Option<u32>,
 
     /// Form of the summary
     #[arg(long, value_enum, default_value_t)]
@@ -111,7 +114,7 @@ impl SyncArgs {
         request.from = self.from;
         request.to = self.to;
         request.settle = resolved.settle;
-        request.grace = self.grace.time();
+        request.grace = self.grace.map(|hours| TimeDelta::hours(hours.into()));
         request.stop = stop.clone();
         if !self.category.is_empty() {
             request.scopes = self.category.iter().cloned().map(Scope::Category).collect();

@@ -16,6 +16,7 @@ mod destination;
 mod error;
 mod grace;
 mod lock;
+mod mark;
 mod merge;
 mod orphans;
 mod parquet;
@@ -30,6 +31,9 @@ mod store;
 mod stored;
 mod table;
 
+/// Where lies what runs remember for each other below the destination; nothing is lost with it but time.
+const STATE_DIRECTORY: &str = ".phonetrail";
+
 pub use self::archive::{ArchivedPage, pack, read_pack};
 pub use self::archived::{ArchivedWindow, archived_windows, packs};
 pub use self::content::{read_file, row_set};
@@ -37,6 +41,7 @@ pub use self::destination::{Destination, InvalidDestination};
 pub use self::error::LoadError;
 pub use self::grace::DEFAULT_GRACE;
 pub use self::lock::RunLock;
+pub use self::mark::RunMark;
 pub use self::merge::{MAX_UNSORTED_ROWS, Merged, ReadFile, merge};
 pub use self::orphans::{RecentPacks, remove_orphans};
 pub use self::parquet::stage;

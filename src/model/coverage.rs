@@ -3,7 +3,7 @@
 //! The rule: a day is *final* only if it was read, with all its neighbours under every reading of the upstream's
 //! calendar, long enough after its end; anything less is *provisional* and will be read again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -101,6 +101,13 @@ impl Coverage {
         let mut covering = self.iter().filter(|(_, _, spans)| touches(spans)).peekable();
         covering.peek().is_some()
             && covering.all(|(account, scope, _)| self.open_days(account, scope, first, last).is_empty())
+    }
+
+    /// All months that are settled so.
+    pub fn closed_months(&self) -> BTreeSet<Month> {
+        let touched = self.spans.values().flatten().flat_map(|span| Month::touched(span.from, span.to));
+        let touched: BTreeSet<Month> = touched.collect();
+        touched.into_iter().filter(|month| self.is_closed(*month)).collect()
     }
 
     /// Every account, scope and its spans.
@@ -220,6 +227,7 @@ mod tests {
         assert!(!coverage.is_closed(january), "its last day is provisional");
         coverage.add(&account, &Scope::All, span(30, 30, 1, true));
         assert!(coverage.is_closed(january));
+        assert_eq!(coverage.closed_months(), BTreeSet::from([january]));
         assert!(!coverage.is_closed(Month { year: 2022, month: 2 }));
         assert!(!coverage.is_closed(Month { year: 0, month: 0 }));
 

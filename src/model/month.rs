@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{Months, NaiveDate};
+use chrono::{Datelike, Months, NaiveDate};
 
 use super::Partition;
 
@@ -27,6 +27,13 @@ impl Month {
         let first = NaiveDate::from_ymd_opt(self.year, self.month.try_into().ok()?, 1)?;
         let last = first.checked_add_months(Months::new(1))?.pred_opt()?;
         Some((first, last))
+    }
+
+    /// The months of the days `from..=to`.
+    pub fn touched(from: NaiveDate, to: NaiveDate) -> impl Iterator<Item = Self> {
+        let month = |day: NaiveDate| i64::from(day.year()) * 12 + i64::from(day.month0());
+        let months = (month(from)..=month(to)).map(|count| (count.div_euclid(12), count.rem_euclid(12) + 1));
+        months.filter_map(|(year, month)| Some(Self { year: year.try_into().ok()?, month: month.try_into().ok()? }))
     }
 }
 

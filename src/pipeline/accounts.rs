@@ -13,7 +13,7 @@ use super::report::SyncReport;
 use super::session::Session;
 use super::sync::{SyncError, SyncRequest, sync_account};
 use crate::extract::Source;
-use crate::load::{DEFAULT_GRACE, Destination};
+use crate::load::Destination;
 use crate::model::AccountId;
 
 /// How many accounts are read at once. Each has limits of its own. Its pages wait in memory for its next commit, so the
@@ -54,7 +54,7 @@ pub async fn sync_accounts(
     destination: &Destination,
     stop: &CancellationToken,
 ) -> Result<AccountsOutcome, SyncError> {
-    let grace = accounts.iter().map(|account| account.request.grace).max().unwrap_or(DEFAULT_GRACE);
+    let grace = accounts.iter().filter_map(|account| account.request.grace).max();
     let session = Arc::new(Session::begin(destination, grace).await?);
     let side_by_side = accounts.len().clamp(1, PARALLEL_ACCOUNTS) as u64;
     let mut waiting = accounts.into_iter().enumerate();
@@ -78,10 +78,17 @@ pub async fn sync_accounts(
     outcomes.sort_by_key(|(place, _)| *place);
     let accounts: Vec<AccountOutcome> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
     let mut compacted = Vec::new();
-    if accounts.iter().any(|outcome| outcome.result.is_ok()) {
+    let done = accounts.iter().filter(|outcome| outcome.result.is_ok()).count();
+    if done > 0 {
         compacted = session.compact(stop).await;
-    } else if let Some(session) = Arc::into_inner(session) {
-        session.abandon();
+    }
+    if let Some(session) = Arc::into_inner(session) {
+        match done {
+            0 => session.abandon(),
+            done if done == accounts.len() => session.end().await?,
+            // One that failed may have left files behind, so the mark of the run stays.
+            _ => {}
+        }
     }
     Ok(AccountsOutcome { accounts, compacted })
 }

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::compaction::{Compaction, crowded};
+use super::leftovers::{Leftovers, clean_up};
 use super::report::{Stop, StopReason};
-use super::tidy;
 use crate::ledger::{Head, LedgerError};
 use crate::load::{DEFAULT_GRACE, Destination, LoadError, RunLock, Selection, Store, Table};
 use crate::model::{Month, Partition, RowSet};
@@ -115,21 +115,32 @@ pub async fn compact(destination: &Destination, request: &CompactRequest) -> Res
     let no_table = || CompactError::NoTable { destination: destination.to_string() };
     let mut lock = RunLock::acquire(&store).await?;
     let mut table = Table::open(&store).await?.ok_or_else(no_table)?;
-    let mut files_deleted = 0;
-    if lock.may_clean_up() {
-        files_deleted += tidy::clean_up::<CompactError>(&store, &table, request.grace, &[]).await?;
-    }
+    let head = Head::read(&table).await?;
+    let is_alone = lock.may_clean_up();
+    let mut leftovers =
+        Leftovers::remove::<CompactError>(&store, Some((&table, &head)), is_alone, request.grace).await?;
     lock.share().await?;
 
     let months = crowded_months(&table, &request.months).await?;
     let compaction = Compaction { store: &store, run_id: &run_id, stop: &request.stop };
     let mut compacted = Compacted::default();
-    let outcome = compacted.compact(&compaction, &mut table, months).await;
-    if !compacted.months.is_empty() && lock.outlives_others()? {
+    let mut files_deleted = leftovers.removed();
+    if !months.is_empty() {
+        leftovers.mark(&store, &run_id).await?;
+        let outcome = compacted.compact(&compaction, &mut table, months).await;
+        if compacted.months.is_empty() || !lock.outlives_others()? {
+            leftovers.owe();
+        } else {
+            files_deleted += clean_up::<CompactError>(&store, None, request.grace, &compacted.own).await?;
+        }
+        if request.grace > TimeDelta::zero() {
+            leftovers.owe();
+        }
+        outcome?;
         table.refresh().await?;
-        files_deleted += tidy::clean_up::<CompactError>(&store, &table, request.grace, &compacted.own).await?;
     }
-    outcome?;
+    let head = Head::read(&table).await?;
+    leftovers.end(&store, Some((&table, &head))).await?;
     Ok(CompactReport {
         run_id,
         compacted: compacted.months,
@@ -158,6 +169,8 @@ pub(super) struct Compacted {
     pub(super) months: Vec<CompactedMonth>,
     /// Files replaced that the run itself had added.
     pub(super) own: Vec<String>,
+    /// Files replaced.
+    pub(super) removed: Vec<String>,
 }
 
 impl Compacted {
@@ -178,6 +191,7 @@ impl Compacted {
                 Ok(Some(done)) => {
                     self.months.push(done.month);
                     self.own.extend(done.own);
+                    self.removed.extend(done.removed);
                 }
                 Err(error) => outcome = outcome.and(Err(error)),
             }

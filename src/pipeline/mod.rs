@@ -11,13 +11,13 @@ mod compact;
 mod compaction;
 mod comparison;
 mod days;
+mod leftovers;
 mod rebuild;
 mod replay;
 mod report;
 mod session;
 mod status;
 mod sync;
-mod tidy;
 mod union;
 
 pub use self::accounts::{AccountOutcome, AccountSync, AccountsOutcome, PARALLEL_ACCOUNTS, sync_accounts};

@@ -20,7 +20,9 @@ use super::commit;
 use super::comparison::{self, Difference};
 use super::rebuild::Rebuilt;
 use crate::ledger::{self, CalibrationV1, CoverageV1, EntryV1, FileV1, Head, LedgerError, PackV1, WorkV1};
-use crate::load::{self, CommitInfo, Destination, LiveFile, LoadError, RunLock, Runs, Selection, Store, Table};
+use crate::load::{
+    self, CommitInfo, Destination, LiveFile, LoadError, RunLock, RunMark, Runs, Selection, Store, Table,
+};
 use crate::model::{DetailCounts, PageError, Partition, RowSet, StagedFile, Window};
 
 /// How many files are written at once.
@@ -225,6 +227,7 @@ async fn replace(
         return Err(ReplayError::Occupied { destination: destination.to_string() });
     }
 
+    let mark = RunMark::set(&store, &report.run_id).await?;
     let Rebuilt { runs, packs, coverage, .. } = rebuilt;
     let (files, rows) = stage(&store, Arc::new(runs)).await?;
     let prepared = async {
@@ -240,10 +243,14 @@ async fn replace(
             None => Table::create(&store, info(&commit::entry(&report.run_id, WorkV1::Create))?).await?,
         })
     };
-    let prepared = prepared.await;
-    if prepared.is_err() {
-        store.discard(commit::data_paths(&files)).await?;
-    }
+    let mut table = match prepared.await {
+        Ok(table) => table,
+        Err(error) => {
+            store.discard(commit::data_paths(&files)).await?;
+            mark.clear(&store).await?;
+            return Err(error);
+        }
+    };
     let entry = EntryV1 {
         files: files.iter().map(FileV1::from).collect(),
         packs,
@@ -252,7 +259,11 @@ async fn replace(
         calibrations: known.map(|known| known.calibrations).unwrap_or_default(),
         ..commit::entry(&report.run_id, WorkV1::Replay)
     };
-    report.version = Some(put(&store, &mut prepared?, &live, &files, entry).await?);
+    report.version = Some(put(&store, &mut table, &live, &files, entry).await?);
+    // Files that were replaced stay for their time of grace; the mark leads the next run to them.
+    if live.is_empty() {
+        mark.clear(&store).await?;
+    }
     report.rows = rows.count();
     report.files = files.len() as u64;
     report.bytes = files.iter().map(|file| file.byte_count).sum();

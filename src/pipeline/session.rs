@@ -2,6 +2,8 @@
 //!
 //! The rule: nobody stages a file before having entered. Who enters first, and may, removes what dead runs left.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
@@ -9,17 +11,28 @@ use uuid::Uuid;
 
 use super::compact::{CompactError, Compacted, CompactedMonth, crowded_months};
 use super::compaction::Compaction;
+use super::leftovers::{Leftovers, clean_up};
 use super::sync::SyncError;
-use super::tidy;
-use crate::load::{Destination, RunLock, Store, Table};
+use crate::ledger::Head;
+use crate::load::{DEFAULT_GRACE, Destination, RunLock, Store, Table};
+use crate::model::Month;
 
 pub(super) struct Session {
     run_id: String,
     store: Store,
-    /// How long replaced files stay.
-    grace: TimeDelta,
+    /// How long replaced files stay, where that was said.
+    grace: Option<TimeDelta>,
     lock: Mutex<RunLock>,
     newest: Mutex<Option<u64>>,
+    /// Since an account entered.
+    known: Mutex<Option<Known>>,
+}
+
+/// What the destination was like when the run began.
+struct Known {
+    leftovers: Leftovers,
+    /// Months whose days were all final.
+    closed: BTreeSet<Month>,
 }
 
 /// The turn to commit. Accounts of one run take turns: by the optimistic way alone each would compute its commits again
@@ -30,10 +43,17 @@ pub(super) struct Turn<'s> {
 }
 
 impl Session {
-    pub(super) async fn begin(destination: &Destination, grace: TimeDelta) -> Result<Self, SyncError> {
+    pub(super) async fn begin(destination: &Destination, grace: Option<TimeDelta>) -> Result<Self, SyncError> {
         let store = Store::create(destination)?;
         let lock = Mutex::new(RunLock::acquire(&store).await?);
-        Ok(Self { run_id: Uuid::now_v7().to_string(), store, grace, lock, newest: Mutex::default() })
+        Ok(Self {
+            run_id: Uuid::now_v7().to_string(),
+            store,
+            grace,
+            lock,
+            newest: Mutex::default(),
+            known: Mutex::default(),
+        })
     }
 
     /// Identifies the run in the ledger.
@@ -46,16 +66,28 @@ impl Session {
     }
 
     /// Opens the destination to this account, and to other runs: `table` is what it holds.
-    pub(super) async fn enter(&self, table: Option<&Table>) -> Result<(), SyncError> {
+    pub(super) async fn enter(&self, table: Option<(&Table, &Head)>) -> Result<(), SyncError> {
         let mut lock = self.lock.lock().await;
-        match table {
-            Some(table) if lock.may_clean_up() => {
-                tidy::clean_up::<SyncError>(&self.store, table, self.grace, &[]).await?;
-            }
-            None if self.store.directory().is_none() => self.store.probe().await?.require_put_if_absent(&self.store)?,
-            _ => (),
+        let mut known = self.known.lock().await;
+        if known.is_none() {
+            let is_alone = lock.may_clean_up();
+            let leftovers = Leftovers::remove::<SyncError>(&self.store, table, is_alone, self.grace()).await?;
+            let closed = table.map(|(_, head)| head.coverage().closed_months()).unwrap_or_default();
+            *known = Some(Known { leftovers, closed });
         }
         Ok(lock.share().await?)
+    }
+
+    fn grace(&self) -> TimeDelta {
+        self.grace.unwrap_or(DEFAULT_GRACE)
+    }
+
+    /// Marks the run as one that writes. Must come before its first file.
+    pub(super) async fn mark(&self) -> Result<(), SyncError> {
+        if let Some(known) = self.known.lock().await.as_mut() {
+            known.leftovers.mark(&self.store, &self.run_id).await?;
+        }
+        Ok(())
     }
 
     /// Waits until no other account of the run commits.
@@ -66,23 +98,60 @@ impl Session {
     /// Compacts the months whose days have all become final. Where that fails, the sync is none the worse for it.
     pub(super) async fn compact(&self, stop: &CancellationToken) -> Vec<CompactedMonth> {
         let mut compacted = Compacted::default();
-        if let Err(error) = self.compact_into(&mut compacted, stop).await {
+        let outcome = match self.known.lock().await.as_mut() {
+            Some(known) => self.compact_into(&mut compacted, known, stop).await,
+            None => Ok(()),
+        };
+        if let Err(error) = outcome {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "the table is whole, but not compacted; the next sync tries again");
         }
         compacted.months
     }
 
-    async fn compact_into(&self, compacted: &mut Compacted, stop: &CancellationToken) -> Result<(), CompactError> {
+    async fn compact_into(
+        &self,
+        compacted: &mut Compacted,
+        known: &mut Known,
+        stop: &CancellationToken,
+    ) -> Result<(), CompactError> {
         let Some(mut table) = Table::open(&self.store).await? else { return Ok(()) };
+        let mut months = Head::read(&table).await?.coverage().closed_months();
+        if !known.leftovers.found_marks() {
+            months.retain(|month| !known.closed.contains(month));
+        }
+        if months.is_empty() {
+            return Ok(());
+        }
+        let months = crowded_months(&table, &months.into_iter().collect::<Vec<_>>()).await?;
+        if months.is_empty() {
+            return Ok(());
+        }
+        known.leftovers.mark(&self.store, &self.run_id).await?;
         let compaction = Compaction { store: &self.store, run_id: &self.run_id, stop };
-        let months = crowded_months(&table, &[]).await?;
         let outcome = compacted.compact(&compaction, &mut table, months).await;
-        if !compacted.months.is_empty() && self.lock.lock().await.outlives_others()? {
-            table.refresh().await?;
-            tidy::clean_up::<CompactError>(&self.store, &table, self.grace, &compacted.own).await?;
+        if compacted.months.is_empty() || !self.lock.lock().await.outlives_others()? {
+            known.leftovers.owe();
+            return outcome;
+        }
+        // Nobody has asked for this, so whoever reads all Parquet files must not find rows twice for it.
+        let unneeded = if self.grace.is_none() { &compacted.removed } else { &compacted.own };
+        clean_up::<CompactError>(&self.store, None, self.grace(), unneeded).await?;
+        if outcome.is_err() || self.grace.is_some_and(|grace| grace > TimeDelta::zero()) {
+            known.leftovers.owe();
         }
         outcome
+    }
+
+    /// Ends a run that went well.
+    pub(super) async fn end(self) -> Result<(), SyncError> {
+        let Some(mut known) = self.known.into_inner() else { return Ok(()) };
+        let table = Table::open(&self.store).await?;
+        let head = match &table {
+            Some(table) => Some(Head::read(table).await?),
+            None => None,
+        };
+        Ok(known.leftovers.end(&self.store, table.as_ref().zip(head.as_ref())).await?)
     }
 
     /// Ends a run that did nothing.

@@ -17,8 +17,8 @@ use super::days::Stretch;
 use super::report::{DayCounts, Stop, StopReason, SyncReport};
 use super::session::Session;
 use crate::extract::{DayCount, ErrorKind, ExtractError, Source, WindowFailure};
-use crate::ledger::{self, CalibrationV1, CoverageV1, EntryV1, Head, LedgerError};
-use crate::load::{DEFAULT_GRACE, Destination, LoadError, Table};
+use crate::ledger::{self, CalibrationV1, Head, LedgerError};
+use crate::load::{Destination, LoadError, Table};
 use crate::model::{AccountId, Calibration, Coverage, DayState, PageError, Scope, Seam, Span, Window, WindowRead};
 
 /// Days a new table reaches back when nothing else is said.
@@ -53,8 +53,9 @@ pub struct SyncRequest {
     pub commit_records: u64,
     /// Time after which a commit is made.
     pub commit_interval: Duration,
-    /// How long files that a compaction replaced stay for who reads an earlier version.
-    pub grace: TimeDelta,
+    /// How long files that a compaction replaced stay for who reads an earlier version. `None`: those that this run
+    /// replaced go at its end, if it is known that no other run is alive; others after [`DEFAULT_GRACE`](crate::load::DEFAULT_GRACE).
+    pub grace: Option<TimeDelta>,
     /// Cancelled, it ends the run after the commit that it is at, with whatever is whole committed.
     pub stop: CancellationToken,
 }
@@ -70,7 +71,7 @@ impl SyncRequest {
             settle: DEFAULT_SETTLE,
             commit_records: DEFAULT_COMMIT_RECORDS,
             commit_interval: DEFAULT_COMMIT_INTERVAL,
-            grace: DEFAULT_GRACE,
+            grace: None,
             stop: CancellationToken::new(),
         }
     }
@@ -132,6 +133,7 @@ pub async fn sync(source: &Source, destination: &Destination, request: &SyncRequ
     match sync_account(source, &session, request).await {
         Ok(mut report) => {
             report.add_compacted(session.compact(&request.stop).await);
+            session.end().await?;
             Ok(report)
         }
         Err(error) => {
@@ -152,10 +154,10 @@ pub(super) async fn sync_account(
     let run = Run { id: session.run_id().to_owned(), account: request.account.clone(), started_at: Utc::now() };
     let mut table = Table::open(store).await?;
     let head = match &table {
-        Some(table) => Some(Head::read(table).await?.entry),
+        Some(table) => Some(Head::read(table).await?),
         None => None,
     };
-    let coverage = head.as_ref().map(|entry| CoverageV1::restore(&entry.coverage)).unwrap_or_default();
+    let coverage = head.as_ref().map(Head::coverage).unwrap_or_default();
     let range = range(request, &coverage, run.started_at.date_naive())?;
     let mut job = Job {
         source,
@@ -177,7 +179,7 @@ pub(super) async fn sync_account(
     // A run that is told to stop before it has begun has nothing to keep.
     if let Some(signed_in) = signed_in {
         signed_in?;
-        session.enter(table.as_ref()).await?;
+        session.enter(table.as_ref().zip(head.as_ref())).await?;
         let windows = job.plan(table.as_ref(), head.as_ref(), &coverage, range).await?;
         tracing::info!(from = %range.0, to = %range.1, windows = windows.len(), "reading what is not final");
         job.read_and_commit(windows, &mut table).await?;
@@ -218,7 +220,7 @@ impl Job<'_> {
     async fn plan(
         &mut self,
         table: Option<&Table>,
-        head: Option<&EntryV1>,
+        head: Option<&Head>,
         coverage: &Coverage,
         range: (NaiveDate, NaiveDate),
     ) -> Result<Vec<Window>, SyncError> {
@@ -233,7 +235,7 @@ impl Job<'_> {
             let open = coverage.open_days(account, scope, range.0, range.1);
             self.stretches.extend(Stretch::plan(&open, scope, today));
         }
-        let known = head.and_then(|entry| CalibrationV1::find(&entry.calibrations, account));
+        let known = head.and_then(|head| CalibrationV1::find(&head.entry.calibrations, account));
         let count = windows(&self.stretches, Seam::Shared).len();
         self.calibration = calibration::calibration(self.source, known, count, range, *started_at).await;
         self.seam = calibration::seam(self.calibration.as_ref());
@@ -303,6 +305,7 @@ impl Job<'_> {
             .collect();
         let mut turn = self.session.turn().await;
         let store = self.session.store();
+        self.session.mark().await?;
         let table = match table {
             Some(table) => turn.catch_up(table).await?,
             None => table.insert(Table::create(store, commit::creation(&self.run)?).await?),
@@ -312,6 +315,7 @@ impl Job<'_> {
         let work = Work { reads: &reads, covered: &covered, requests, calibration: self.calibration };
         commit::commit(store, table, &self.run, &work, &mut self.report).await?;
         turn.note(table);
+        table.checkpoint_if_due().await;
         Ok(())
     }
 
@@ -322,10 +326,11 @@ impl Job<'_> {
         started: Instant,
     ) -> Result<SyncReport, SyncError> {
         let usage = self.source.usage();
-        let coverage = match table {
-            Some(table) => Head::read(table).await?.coverage(),
-            None => Coverage::default(),
+        let head = match table {
+            Some(table) => Some(Head::read(table).await?),
+            None => None,
         };
+        let coverage = head.as_ref().map(Head::coverage).unwrap_or_default();
         self.report.run_id = self.run.id;
         self.report.requests = usage.requests;
         self.report.throttled = usage.throttled;

@@ -23,7 +23,7 @@ def test_nothing_else_lies_in_the_destination(synced):
         LOG_FILE,
         PACK,
         re.compile(rf"operation_logs/{PARTITION.pattern}/{DATA_FILE.pattern}"),
-        re.compile(r"\.phonetrail\.lock"),
+        re.compile(r"\.phonetrail\.lock|\.phonetrail/checkpoint"),
     ]
     for path in found_below(synced.account.destination):
         assert any(pattern.fullmatch(path) for pattern in allowed), path

@@ -97,11 +97,13 @@ impl Table {
         }
     }
 
-    /// The versions committed within `reach` of the newest: a time before all of them, and the first of them.
-    pub async fn recent_versions(&self, reach: TimeDelta) -> Result<(DateTime<Utc>, u64), LoadError> {
+    /// The versions committed since `from`, and in any case within an hour of the newest: a time before all of them, and
+    /// the first of them.
+    pub async fn recent_versions(&self, from: Option<DateTime<Utc>>) -> Result<(DateTime<Utc>, u64), LoadError> {
         let commits = self.commit_times().await?;
         let newest = commits.iter().map(|(_, at)| *at).max().unwrap_or(DateTime::UNIX_EPOCH);
-        let since = newest - reach;
+        let hour = newest - TimeDelta::hours(1);
+        let since = from.map_or(hour, |from| from.min(hour));
         let first = commits.iter().filter(|(_, at)| *at >= since).map(|(version, _)| *version).min();
         Ok((since, first.unwrap_or_default()))
     }

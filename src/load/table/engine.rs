@@ -1,5 +1,7 @@
 //! How the log's library reaches the store, and the statistics it wants of a file.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, RecordBatch, StructArray};
 use delta_kernel::KernelError;
 use delta_kernel::engine::arrow_conversion::TryFromArrow;
@@ -8,6 +10,7 @@ use delta_kernel::schema::StructType;
 use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
 use delta_kernel_default_engine::stats::FileStatsAccumulator;
 use delta_kernel_default_engine::{DefaultEngine, DefaultEngineBuilder};
+use object_store::ObjectStore;
 
 use super::{LoadError, Store, TABLE_DIRECTORY};
 use crate::model::file_schema;
@@ -19,9 +22,9 @@ pub(super) const STATS_COLUMNS: &str =
     "event_time,account_id,action_kind,operator_id,object_type,object_name,ingested_at";
 
 /// An engine on the current runtime, which must have several threads.
-pub(super) fn build(store: &Store) -> TableEngine {
+pub(super) fn build(objects: Arc<dyn ObjectStore>) -> TableEngine {
     let executor = TokioMultiThreadExecutor::new(tokio::runtime::Handle::current());
-    DefaultEngineBuilder::new(store.objects()).with_task_executor(executor.into()).build()
+    DefaultEngineBuilder::new(objects).with_task_executor(executor.into()).build()
 }
 
 /// A table on local disk needs its directory before it can be made.

@@ -3,8 +3,10 @@
 //! The rule: `delta_kernel` is named in this folder and nowhere else. A commit is made on exactly the version it was
 //! computed against; whoever meets a newer one computes again.
 
+mod checkpoint;
 mod commit;
 mod engine;
+mod overlay;
 mod rewrite;
 mod selection;
 
@@ -20,6 +22,7 @@ use delta_kernel::transaction::data_layout::DataLayout;
 use delta_kernel::{KernelError, Snapshot, SnapshotRef};
 use url::Url;
 
+use self::checkpoint::Checkpoint;
 pub(super) use self::commit::commit_path;
 pub use self::commit::{CommitFile, CommitInfo, CommitOutcome};
 use self::engine::TableEngine;
@@ -48,6 +51,8 @@ pub struct Table {
     engine: Arc<TableEngine>,
     root: Url,
     snapshot: SnapshotRef,
+    /// The version of the checkpoint that was found or written.
+    checkpointed: Option<u64>,
 }
 
 impl std::fmt::Debug for Table {
@@ -75,22 +80,42 @@ pub struct LiveFile {
 impl Table {
     /// Opens the newest version of the table in `store`, or `None` where there is none.
     pub async fn open(store: &Store) -> Result<Option<Self>, LoadError> {
-        let log = store.list(&format!("{TABLE_DIRECTORY}/_delta_log")).await?;
-        if !log.iter().any(|listed| listed.path.ends_with(".json")) {
-            return Ok(None);
+        if let Some(checkpoint) = Checkpoint::load(store).await {
+            match Self::open_from(store, Some(checkpoint)).await {
+                Ok(table) => return Ok(Some(table)),
+                Err(error) => tracing::warn!(%error, "the checkpoint is of no use; reading the whole log"),
+            }
         }
-        let (engine, root) = (Arc::new(engine::build(store)), root_url(store)?);
+        Self::open_by_log(store).await
+    }
+
+    /// The same by the log alone, whatever a checkpoint says: for who removes what the table does not name.
+    pub async fn open_by_log(store: &Store) -> Result<Option<Self>, LoadError> {
+        match Self::open_from(store, None).await {
+            Ok(table) => Ok(Some(table)),
+            Err(error) if has_log(store).await? => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn open_from(store: &Store, checkpoint: Option<Checkpoint>) -> Result<Self, LoadError> {
+        let checkpointed = checkpoint.as_ref().map(|checkpoint| checkpoint.version);
+        let objects = match checkpoint {
+            Some(checkpoint) => checkpoint.lay_over(store).await?,
+            None => store.objects(),
+        };
+        let (engine, root) = (Arc::new(engine::build(objects)), root_url(store)?);
         let snapshot = blocking(&engine, {
             let root = root.clone();
             move |engine| Snapshot::builder_for(root.as_str()).build(engine)
         });
         let snapshot = snapshot.await?.map_err(LoadError::table("open", &root))?;
-        Ok(Some(Self { store: store.clone(), engine, root, snapshot }))
+        Ok(Self { store: store.clone(), engine, root, snapshot, checkpointed })
     }
 
     /// Makes an empty table whose first version carries `info`, or opens the one that somebody else made meanwhile.
     pub async fn create(store: &Store, info: CommitInfo) -> Result<Self, LoadError> {
-        let (engine, root) = (Arc::new(engine::build(store)), root_url(store)?);
+        let (engine, root) = (Arc::new(engine::build(store.objects())), root_url(store)?);
         engine::make_directory(store)?;
         let created = blocking(&engine, {
             let root = root.clone();
@@ -149,6 +174,11 @@ impl Table {
         let files = found.await?.map_err(LoadError::table("list the files of", &self.root))?;
         Ok(files.into_iter().map(live_file).collect())
     }
+}
+
+async fn has_log(store: &Store) -> Result<bool, LoadError> {
+    let log = store.list(&format!("{TABLE_DIRECTORY}/_delta_log")).await?;
+    Ok(log.iter().any(|listed| listed.path.ends_with(".json")))
 }
 
 fn root_url(store: &Store) -> Result<Url, LoadError> {

@@ -1,0 +1,40 @@
+//! Marks of runs that write: one lies there from before a run's first file until it has ended well.
+//!
+//! The rule: a mark is removed by its run, when nothing of it can be left behind, or by who has removed what it left.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+use super::{LoadError, STATE_DIRECTORY, Store};
+
+/// A run's mark.
+#[derive(Debug)]
+pub struct RunMark {
+    path: String,
+}
+
+impl RunMark {
+    /// Says that `run` will write.
+    pub async fn set(store: &Store, run: &str) -> Result<Self, LoadError> {
+        let path = format!("{}/{run}", directory());
+        store.put(&path, Bytes::new()).await?;
+        Ok(Self { path })
+    }
+
+    /// Says that the run has left nothing behind.
+    pub async fn clear(self, store: &Store) -> Result<(), LoadError> {
+        store.remove(vec![self.path]).await
+    }
+
+    /// The marks of dead runs, and when each was set; only for who knows that no other run is alive.
+    pub async fn of_dead_runs(store: &Store) -> Result<Vec<(Self, DateTime<Utc>)>, LoadError> {
+        // A run may have died over its mark.
+        store.remove_abandoned_uploads(&[STATE_DIRECTORY])?;
+        let listed = store.list(&directory()).await?.into_iter();
+        Ok(listed.map(|listed| (Self { path: listed.path }, listed.modified_at)).collect())
+    }
+}
+
+fn directory() -> String {
+    format!("{STATE_DIRECTORY}/runs")
+}

@@ -1,0 +1,110 @@
+//! Files that no version of the table names, and when to look for them: that means to list the whole destination, so it is
+//! done only where a run did not end well, left replaced files to their time of grace, or another writer has replaced some.
+//!
+//! The rule: what one run cannot remove stays marked for the next.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::ledger::{self, Head, LedgerError};
+use crate::load::{self, DEFAULT_GRACE, LoadError, RecentPacks, Replaced, RunMark, Store, Table};
+
+/// What a run knows of files left behind, and its own mark once it writes.
+#[derive(Debug, Default)]
+pub(super) struct Leftovers {
+    mark: Option<RunMark>,
+    /// Whether something stays for a later run to remove, or to do.
+    is_owed: bool,
+    /// Whether earlier runs did not end well, or left something to be done.
+    found_marks: bool,
+    /// Commits by other writers, when the run began.
+    foreign: u64,
+    /// Files removed.
+    removed: usize,
+}
+
+impl Leftovers {
+    /// Removes what was left behind, if this run `is_alone`; replaced files stay for `grace`.
+    pub(super) async fn remove<E: From<LoadError> + From<LedgerError>>(
+        store: &Store,
+        table: Option<(&Table, &Head)>,
+        is_alone: bool,
+        grace: TimeDelta,
+    ) -> Result<Self, E> {
+        let Some((table, head)) = table else { return Ok(Self::default()) };
+        let is_replaced = head.version < table.version();
+        let foreign = foreign(table, head);
+        if !is_alone {
+            return Ok(Self { is_owed: is_replaced, foreign, ..Self::default() });
+        }
+        let marks = RunMark::of_dead_runs(store).await?;
+        let mut removed = 0;
+        if is_replaced || !marks.is_empty() {
+            let from = marks.iter().map(|(_, set_at)| *set_at).min();
+            removed = clean_up::<E>(store, from, grace, &[]).await?;
+        }
+        let found_marks = !marks.is_empty();
+        // On object storage a mark may be that of a run which is alive, and what it leaves is younger than itself.
+        let kept = if store.directory().is_some() { grace } else { DEFAULT_GRACE * 2 };
+        for (mark, set_at) in marks {
+            if Utc::now() - set_at >= kept {
+                mark.clear(store).await?;
+            }
+        }
+        let is_owed = is_replaced && grace > TimeDelta::zero();
+        Ok(Self { mark: None, is_owed, found_marks, foreign, removed })
+    }
+
+    /// Whether earlier runs may have left something undone.
+    pub(super) fn found_marks(&self) -> bool {
+        self.found_marks
+    }
+
+    /// Files removed.
+    pub(super) fn removed(&self) -> usize {
+        self.removed
+    }
+
+    /// Marks the run as one that writes. Must come before its first file.
+    pub(super) async fn mark(&mut self, store: &Store, run_id: &str) -> Result<(), LoadError> {
+        if self.mark.is_none() {
+            self.mark = Some(RunMark::set(store, run_id).await?);
+        }
+        Ok(())
+    }
+
+    /// Leaves something to a later run.
+    pub(super) fn owe(&mut self) {
+        self.is_owed = true;
+    }
+
+    /// Ends a run that went well; `table` is what it leaves.
+    pub(super) async fn end(&mut self, store: &Store, table: Option<(&Table, &Head)>) -> Result<(), LoadError> {
+        let is_owed = self.is_owed || table.is_some_and(|(table, head)| foreign(table, head) > self.foreign);
+        match self.mark.take() {
+            Some(mark) if !is_owed => mark.clear(store).await,
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Commits by other writers, of which the ledger has no entries.
+fn foreign(table: &Table, head: &Head) -> u64 {
+    table.version().saturating_sub(head.entry.sequence)
+}
+
+/// Removes what runs left behind that began at `from` or later, and files replaced longer than `grace` ago; on local disk
+/// only for who knows that no other run is alive. Of the replaced files, `unneeded` go whenever they were replaced. Gives
+/// the number of files removed.
+pub(super) async fn clean_up<E: From<LoadError> + From<LedgerError>>(
+    store: &Store,
+    from: Option<DateTime<Utc>>,
+    grace: TimeDelta,
+    unneeded: &[String],
+) -> Result<usize, E> {
+    // What is removed must not hang on a checkpoint.
+    let Some(table) = Table::open_by_log(store).await? else { return Ok(0) };
+    let (since, first) = table.recent_versions(from).await?;
+    let named = ledger::packs_since(&table, first).await?;
+    let replaced = Replaced::read(store, &table, grace).await?.without(unneeded);
+    Ok(load::remove_orphans(store, &table, &RecentPacks { since, named }, &replaced).await?)
+}
