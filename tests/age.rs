@@ -129,8 +129,8 @@ async fn what_a_run_left_behind_is_looked_for_only_where_one_did_not_end() {
     assert_eq!(std::fs::read_dir(&marks).unwrap().count(), 0);
 
     let left_behind = [
-        "operation_logs/year=2022/month=1/category=user/part-0.parquet",
-        "operation_logs/year=2022/month=1/category=user/part-1.parquet.staged",
+        "operation_logs/year=2022/month=1/category=user/part-0192f0c1-2d7a-7b6e-8f6e-0d5a3c1b2a50.parquet",
+        "operation_logs/year=2022/month=1/category=user/part-0192f0c1-2d7a-7b6e-8f6e-0d5a3c1b2a51.parquet.staged",
         "raw/year=2022/month=1/0.ndjson.zst",
     ]
     .map(|path| account.path().join(path));

@@ -97,8 +97,15 @@ fn copy(destination: &Path, name: &str) -> PathBuf {
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_daily_syncs_end_as_at_most_one_file_per_partition_without_anyone_asking() {
     let account = account().await;
-    let mut reports = daily_syncs(&account, 1..=30).await;
-    let last = reports.pop().unwrap();
+    let reports = daily_syncs(&account, 1..=29).await;
+    let request = SyncRequest {
+        from: Some(day("2022-04-01")),
+        to: Some(day("2022-04-30")),
+        grace: Some(TimeDelta::hours(24)),
+        ..account.request()
+    };
+    let last = pipeline::sync(&account.source(), &account.destination(), &request).await.unwrap();
+    let last = serde_json::to_value(last).unwrap();
     assert!(reports.iter().all(|report| report["compacted"] == Value::Array(vec![])), "the month was not over");
     assert_eq!(last["compacted"][0]["month"], "2022-04");
     assert_eq!((&last["commits"], &last["stopped"]), (&Value::from(2), &Value::Null));
@@ -124,6 +131,15 @@ async fn thirty_daily_syncs_end_as_at_most_one_file_per_partition_without_anyone
 
     let again = account.sync("2022-04-01", "2022-04-30").await.unwrap();
     assert_eq!((again.commits, again.compacted.len()), (0, 0), "there is nothing left to do");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_sync_replaces_unasked_is_gone_when_it_ends() {
+    let account = account().await;
+    daily_syncs(&account, [10, 20, 30]).await;
+    assert_eq!(compactions(&account.path()).len(), 1);
+    assert_eq!(present(&account.path()), data_files(&account.path()).0);
+    assert_eq!(most_files(&account.path()), 1);
 }
 
 /// What an entry says of files and rows is so, by the files themselves.

@@ -20,8 +20,12 @@ pub(super) enum LogFormat {
 
 /// Starts logging. On a terminal, where a progress bar tells how things go, only warnings are logged by default.
 pub(super) fn start(format: LogFormat) {
-    let default =
-        if stderr().is_terminal() { "off,phonetrail=warn" } else { "warn,phonetrail=info,delta_kernel=error" };
+    // The log's library gives back as an error whatever it logs as one, and a table that is not there is none.
+    let default = if stderr().is_terminal() {
+        "off,phonetrail=warn"
+    } else {
+        "warn,phonetrail=info,delta_kernel=off,delta_kernel_default_engine=off"
+    };
     let filter = std::env::var(LEVEL_VARIABLE).unwrap_or_else(|_| default.to_owned());
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))

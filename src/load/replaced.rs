@@ -50,6 +50,11 @@ impl Replaced {
         self
     }
 
+    /// Whether nothing that was replaced must stay.
+    pub fn is_empty(&self) -> bool {
+        self.at.values().all(|at| *at <= self.kept_since)
+    }
+
     /// Whether a file of the table, `path` relative to its root, must stay though the newest version does not name it.
     pub(super) fn keeps(&self, path: &str, listed: &Listed) -> bool {
         match self.at.get(path) {

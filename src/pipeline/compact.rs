@@ -131,10 +131,11 @@ pub async fn compact(destination: &Destination, request: &CompactRequest) -> Res
         if compacted.months.is_empty() || !lock.outlives_others()? {
             leftovers.owe();
         } else {
-            files_deleted += clean_up::<CompactError>(&store, None, request.grace, &compacted.own).await?;
-        }
-        if request.grace > TimeDelta::zero() {
-            leftovers.owe();
+            let cleaned = clean_up::<CompactError>(&store, None, request.grace, &compacted.own).await?;
+            files_deleted += cleaned.removed;
+            if cleaned.keeps_replaced {
+                leftovers.owe();
+            }
         }
         outcome?;
         table.refresh().await?;

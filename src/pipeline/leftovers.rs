@@ -37,21 +37,20 @@ impl Leftovers {
             return Ok(Self { is_owed: is_replaced, foreign, ..Self::default() });
         }
         let marks = RunMark::of_dead_runs(store).await?;
-        let mut removed = 0;
+        let mut cleaned = Cleaned::default();
         if is_replaced || !marks.is_empty() {
             let from = marks.iter().map(|(_, set_at)| *set_at).min();
-            removed = clean_up::<E>(store, from, grace, &[]).await?;
+            cleaned = clean_up::<E>(store, from, grace, &[]).await?;
         }
         let found_marks = !marks.is_empty();
-        // On object storage a mark may be that of a run which is alive, and what it leaves is younger than itself.
-        let kept = if store.directory().is_some() { grace } else { DEFAULT_GRACE * 2 };
         for (mark, set_at) in marks {
-            if Utc::now() - set_at >= kept {
+            // On object storage it may be that of a run which is alive, and what that leaves is younger than the mark.
+            let is_over = store.directory().is_some() || Utc::now() - set_at > DEFAULT_GRACE * 2;
+            if is_over && !cleaned.keeps_replaced {
                 mark.clear(store).await?;
             }
         }
-        let is_owed = is_replaced && grace > TimeDelta::zero();
-        Ok(Self { mark: None, is_owed, found_marks, foreign, removed })
+        Ok(Self { mark: None, is_owed: cleaned.keeps_replaced, found_marks, foreign, removed: cleaned.removed })
     }
 
     /// Whether earlier runs may have left something undone.
@@ -92,19 +91,28 @@ fn foreign(table: &Table, head: &Head) -> u64 {
     table.version().saturating_sub(head.entry.sequence)
 }
 
+/// What came of cleaning up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cleaned {
+    /// Files removed.
+    pub(super) removed: usize,
+    /// Whether files that were replaced stay to the end of their grace.
+    pub(super) keeps_replaced: bool,
+}
+
 /// Removes what runs left behind that began at `from` or later, and files replaced longer than `grace` ago; on local disk
-/// only for who knows that no other run is alive. Of the replaced files, `unneeded` go whenever they were replaced. Gives
-/// the number of files removed.
+/// only for who knows that no other run is alive. Of the replaced files, `unneeded` go whenever they were replaced.
 pub(super) async fn clean_up<E: From<LoadError> + From<LedgerError>>(
     store: &Store,
     from: Option<DateTime<Utc>>,
     grace: TimeDelta,
     unneeded: &[String],
-) -> Result<usize, E> {
+) -> Result<Cleaned, E> {
     // What is removed must not hang on a checkpoint.
-    let Some(table) = Table::open_by_log(store).await? else { return Ok(0) };
+    let Some(table) = Table::open_by_log(store).await? else { return Ok(Cleaned::default()) };
     let (since, first) = table.recent_versions(from).await?;
     let named = ledger::packs_since(&table, first).await?;
     let replaced = Replaced::read(store, &table, grace).await?.without(unneeded);
-    Ok(load::remove_orphans(store, &table, &RecentPacks { since, named }, &replaced).await?)
+    let removed = load::remove_orphans(store, &table, &RecentPacks { since, named }, &replaced).await?;
+    Ok(Cleaned { removed, keeps_replaced: !replaced.is_empty() })
 }

@@ -70,6 +70,9 @@ impl Session {
         let mut lock = self.lock.lock().await;
         let mut known = self.known.lock().await;
         if known.is_none() {
+            if table.is_none() && self.store.directory().is_none() {
+                self.store.probe().await?.require_put_if_absent(&self.store)?;
+            }
             let is_alone = lock.may_clean_up();
             let leftovers = Leftovers::remove::<SyncError>(&self.store, table, is_alone, self.grace()).await?;
             let closed = table.map(|(_, head)| head.coverage().closed_months()).unwrap_or_default();
@@ -136,8 +139,8 @@ impl Session {
         }
         // Nobody has asked for this, so whoever reads all Parquet files must not find rows twice for it.
         let unneeded = if self.grace.is_none() { &compacted.removed } else { &compacted.own };
-        clean_up::<CompactError>(&self.store, None, self.grace(), unneeded).await?;
-        if outcome.is_err() || self.grace.is_some_and(|grace| grace > TimeDelta::zero()) {
+        let cleaned = clean_up::<CompactError>(&self.store, None, self.grace(), unneeded).await?;
+        if outcome.is_err() || cleaned.keeps_replaced {
             known.leftovers.owe();
         }
         outcome
