@@ -18,6 +18,7 @@ use crate::extract::{self, Source};
 use crate::load::Destination;
 use crate::model::AccountId;
 use crate::pipeline::{self, SyncRequest};
+#[cfg(feature = "query")]
 use crate::query::default_cache;
 use crate::simulator::{self, Credentials, GeneratorConfig, Latency, RateLimits, RunningSimulator, SimulatorConfig};
 

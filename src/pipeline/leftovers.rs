@@ -71,6 +71,11 @@ impl Leftovers {
         Ok(())
     }
 
+    /// Whether this run writes.
+    pub(super) fn is_marked(&self) -> bool {
+        self.mark.is_some()
+    }
+
     /// Leaves something to a later run.
     pub(super) fn owe(&mut self) {
         self.is_owed = true;

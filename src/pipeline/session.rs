@@ -23,7 +23,7 @@ pub(super) struct Session {
     /// How long replaced files stay, where that was said.
     grace: Option<TimeDelta>,
     lock: Mutex<RunLock>,
-    newest: Mutex<Option<u64>>,
+    newest: Mutex<Option<Table>>,
     /// Since an account entered.
     known: Mutex<Option<Known>>,
 }
@@ -39,7 +39,7 @@ struct Known {
 /// and again, and the rows of several would be in memory at once.
 pub(super) struct Turn<'s> {
     /// The newest version that this run has made.
-    newest: MutexGuard<'s, Option<u64>>,
+    newest: MutexGuard<'s, Option<Table>>,
 }
 
 impl Session {
@@ -118,7 +118,12 @@ impl Session {
         known: &mut Known,
         stop: &CancellationToken,
     ) -> Result<(), CompactError> {
-        let Some(mut table) = Table::open(&self.store).await? else { return Ok(()) };
+        // Where nothing was committed, no day became final.
+        let mut newest = self.newest.lock().await.take();
+        if newest.is_none() && known.leftovers.found_marks() {
+            newest = Table::open(&self.store).await?;
+        }
+        let Some(mut table) = newest else { return Ok(()) };
         let mut months = Head::read(&table).await?.coverage().closed_months();
         if !known.leftovers.found_marks() {
             months.retain(|month| !known.closed.contains(month));
@@ -148,7 +153,9 @@ impl Session {
 
     /// Ends a run that went well.
     pub(super) async fn end(self) -> Result<(), SyncError> {
-        let Some(mut known) = self.known.into_inner() else { return Ok(()) };
+        let Some(mut known) = self.known.into_inner().filter(|known| known.leftovers.is_marked()) else {
+            return Ok(());
+        };
         let table = Table::open(&self.store).await?;
         let head = match &table {
             Some(table) => Some(Head::read(table).await?),
@@ -165,15 +172,15 @@ impl Session {
 
 impl Turn<'_> {
     /// `table` with what other accounts have committed since it was read.
-    pub(super) async fn catch_up<'t>(&self, table: &'t mut Table) -> Result<&'t mut Table, SyncError> {
-        if self.newest.is_some_and(|newest| newest > table.version()) {
-            table.refresh().await?;
+    pub(super) fn catch_up<'t>(&self, table: &'t mut Table) -> &'t mut Table {
+        if let Some(newest) = self.newest.as_ref().filter(|newest| newest.version() > table.version()) {
+            table.clone_from(newest);
         }
-        Ok(table)
+        table
     }
 
     /// Notes what was committed.
     pub(super) fn note(&mut self, table: &Table) {
-        *self.newest = Some(table.version());
+        *self.newest = Some(table.clone());
     }
 }

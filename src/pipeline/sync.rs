@@ -307,7 +307,7 @@ impl Job<'_> {
         let store = self.session.store();
         self.session.mark().await?;
         let table = match table {
-            Some(table) => turn.catch_up(table).await?,
+            Some(table) => turn.catch_up(table),
             None => table.insert(Table::create(store, commit::creation(&self.run)?).await?),
         };
         let made = self.source.usage().requests;

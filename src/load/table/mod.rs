@@ -46,6 +46,7 @@ const PROPERTIES: [(&str, &str); 3] = [
 ];
 
 /// The table at one version.
+#[derive(Clone)]
 pub struct Table {
     store: Store,
     engine: Arc<TableEngine>,
@@ -91,11 +92,11 @@ impl Table {
 
     /// The same by the log alone, whatever a checkpoint says: for who removes what the table does not name.
     pub async fn open_by_log(store: &Store) -> Result<Option<Self>, LoadError> {
-        match Self::open_from(store, None).await {
-            Ok(table) => Ok(Some(table)),
-            Err(error) if has_log(store).await? => Err(error),
-            Err(_) => Ok(None),
+        if let Ok(table) = Self::open_from(store, None).await {
+            return Ok(Some(table));
         }
+        // Another run may have made it meanwhile.
+        if has_log(store).await? { Self::open_from(store, None).await.map(Some) } else { Ok(None) }
     }
 
     async fn open_from(store: &Store, checkpoint: Option<Checkpoint>) -> Result<Self, LoadError> {
