@@ -95,6 +95,8 @@ async fn the_table_can_be_replaced_in_place_and_gains_a_version() {
     assert_eq!(contents(&account.path()), before);
     let (entry, _) = entries(&account.path()).pop().unwrap();
     assert_eq!(entry.sequence, version);
+    let proof = entry.rewritten.as_ref().unwrap();
+    assert_eq!((&proof.before, proof.before.count, entry.rows.count), (&proof.after, 3_000, 0));
     assert!(!entry.files_removed.is_empty() && entry.files.len() <= entry.files_removed.len());
 
     account.sync("2022-06-01", "2022-06-30").await.unwrap();

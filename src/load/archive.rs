@@ -80,11 +80,6 @@ pub fn pack(account: &AccountId, month: NaiveDate, name: &str, pages: &[Page]) -
     Ok((pack, bytes.into()))
 }
 
-/// The pages of a pack, in order.
-pub fn read_pack(path: &str, bytes: &[u8]) -> Result<Vec<Page>, LoadError> {
-    Ok(pages(path, bytes)?.into_iter().map(|(_, page)| page).collect())
-}
-
 /// The pages of a pack, in order, each with the account it was asked of.
 pub(super) fn pages(path: &str, bytes: &[u8]) -> Result<Vec<(AccountId, Page)>, LoadError> {
     let read = || -> std::io::Result<Vec<(AccountId, Page)>> {
@@ -174,8 +169,9 @@ mod tests {
         assert_eq!(pack.path, "raw/year=2022/month=2/x.ndjson.zst");
         assert_eq!((pack.page_count, pack.byte_count), (3, bytes.len() as u64));
 
-        let back = read_pack(&pack.path, &bytes).unwrap();
-        for (before, after) in pages.iter().zip(&back) {
+        let back = super::pages(&pack.path, &bytes).unwrap();
+        for (before, (account, after)) in pages.iter().zip(&back) {
+            assert_eq!(account.as_str(), "a");
             assert_eq!((before.number, &before.body, &before.window), (after.number, &after.body, &after.window));
             assert_eq!((before.received_at, &before.request), (after.received_at, &after.request));
         }
@@ -188,7 +184,7 @@ mod tests {
         let mut damaged = bytes.to_vec();
         let middle = damaged.len() / 2;
         damaged[middle] ^= 1;
-        let error = read_pack("raw/x.ndjson.zst", &damaged).unwrap_err();
+        let error = super::pages("raw/x.ndjson.zst", &damaged).unwrap_err();
         assert!(error.to_string().contains("raw/x.ndjson.zst"), "{error}");
     }
 }

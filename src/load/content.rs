@@ -1,46 +1,55 @@
 //! Rows of the table, read back whole or by column.
 //!
-//! The rule: columns come in the types of the schema, whoever wrote the file.
+//! The rule: columns come in the types and the order of the schema, whoever wrote the file, and no value is lost by that.
 
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use ::parquet::errors::ParquetError;
-use arrow::array::RecordBatch;
-use arrow::compute::cast;
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::Schema;
 
 use super::sorted::RECORD_ID;
 use super::{LiveFile, LoadError, Store, TABLE_DIRECTORY};
-use crate::model::{RecordId, RowSet, file_schema};
-use arrow::array::AsArray;
+use crate::model::{COLUMNS, Column, RecordId, RowSet, file_schema};
 
-/// The rows of a live file, of which only `columns` are read; in the order of the schema.
+/// The rows of a live file, of which only the `wanted` columns are read. None of them is a partition column.
 pub async fn read_file(
     store: &Store,
     file: &LiveFile,
-    columns: &'static [&'static str],
+    wanted: fn(&Column) -> bool,
 ) -> Result<Vec<RecordBatch>, LoadError> {
     let bytes = store.get(&format!("{TABLE_DIRECTORY}/{}", file.path)).await?;
     let path = file.path.clone();
     let read = move || -> Result<Vec<RecordBatch>, LoadError> {
         let failed = |source| LoadError::Parquet { action: "read", path: path.clone(), source };
         let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(failed)?;
-        let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+        let names = COLUMNS.iter().filter(|column| wanted(column)).map(|column| column.name);
+        let mask = ProjectionMask::columns(builder.parquet_schema(), names);
         let reader = builder.with_projection(mask).build().map_err(failed)?;
-        reader.map(|rows| typed(&path, &rows.map_err(|error| failed(ParquetError::from(error)))?, columns)).collect()
+        reader.map(|rows| conform(&path, &rows.map_err(|error| failed(ParquetError::from(error)))?, wanted)).collect()
     };
     tokio::task::spawn_blocking(read).await?
 }
 
-fn typed(path: &str, rows: &RecordBatch, columns: &[&'static str]) -> Result<RecordBatch, LoadError> {
-    let schema = file_schema();
-    let column = |name: &&'static str| {
-        let foreign = || LoadError::ForeignFile { path: path.to_owned(), column: name };
-        let field = schema.field_with_name(name).map_err(|_| foreign())?;
-        let values = rows.column_by_name(name).and_then(|values| cast(values, field.data_type()).ok());
-        Ok((field.name().as_str(), values.ok_or_else(foreign)?, true))
-    };
-    let columns = columns.iter().map(column).collect::<Result<Vec<_>, LoadError>>()?;
-    RecordBatch::try_from_iter_with_nullable(columns).map_err(|error| LoadError::Parquet {
+/// The `wanted` columns of rows that lie in the file `path`. Another writer may have chosen other types for the same
+/// values.
+pub(super) fn conform(
+    path: &str,
+    rows: &RecordBatch,
+    wanted: impl Fn(&Column) -> bool,
+) -> Result<RecordBatch, LoadError> {
+    let (file_schema, wanted) = (file_schema(), COLUMNS.iter().filter(|column| wanted(column)));
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    let (mut fields, mut columns): (Vec<_>, Vec<ArrayRef>) = (Vec::new(), Vec::new());
+    for column in wanted {
+        let foreign = || LoadError::ForeignFile { path: path.to_owned(), column: column.name };
+        let field = file_schema.field_with_name(column.name).map_err(|_| foreign())?;
+        let found = rows.column_by_name(column.name).ok_or_else(foreign)?;
+        columns.push(cast_with_options(found, field.data_type(), &options).map_err(|_| foreign())?);
+        fields.push(field.clone());
+    }
+    RecordBatch::try_new(Schema::new(fields).into(), columns).map_err(|error| LoadError::Parquet {
         action: "read",
         path: path.to_owned(),
         source: error.into(),

@@ -31,10 +31,11 @@ mod store;
 mod stored;
 mod table;
 
-/// Where lies what runs remember for each other below the destination; nothing is lost with it but time.
+/// Where lies what runs leave for each other below the destination: a checkpoint, and marks of what is to be tidied up. No
+/// row hangs on it.
 const STATE_DIRECTORY: &str = ".phonetrail";
 
-pub use self::archive::{ArchivedPage, pack, read_pack};
+pub use self::archive::{ArchivedPage, pack};
 pub use self::archived::{ArchivedWindow, archived_windows, packs};
 pub use self::content::{read_file, row_set};
 pub use self::destination::{Destination, InvalidDestination};

@@ -121,7 +121,11 @@ pub async fn compact(destination: &Destination, request: &CompactRequest) -> Res
         Leftovers::remove::<CompactError>(&store, Some((&table, &head)), is_alone, request.grace).await?;
     lock.share().await?;
 
-    let months = crowded_months(&table, &request.months).await?;
+    let wanted = match request.months.as_slice() {
+        [] => head.coverage().closed_months(),
+        named => named.iter().copied().collect(),
+    };
+    let months = crowded_months(&table, &wanted).await?;
     let compaction = Compaction { store: &store, run_id: &run_id, stop: &request.stop };
     let mut compacted = Compacted::default();
     let mut files_deleted = leftovers.removed();
@@ -141,7 +145,7 @@ pub async fn compact(destination: &Destination, request: &CompactRequest) -> Res
         table.refresh().await?;
     }
     let head = Head::read(&table).await?;
-    leftovers.end(&store, Some((&table, &head))).await?;
+    leftovers.end(&store, &table, &head).await?;
     Ok(CompactReport {
         run_id,
         compacted: compacted.months,
@@ -152,16 +156,11 @@ pub async fn compact(destination: &Destination, request: &CompactRequest) -> Res
     })
 }
 
-/// Months with several files in some partition: of `wanted`, or else the closed ones.
-pub(super) async fn crowded_months(table: &Table, wanted: &[Month]) -> Result<BTreeSet<Month>, CompactError> {
-    let coverage = Head::read(table).await?.coverage();
+/// Those of the `wanted` months that have several files in some partition.
+pub(super) async fn crowded_months(table: &Table, wanted: &BTreeSet<Month>) -> Result<BTreeSet<Month>, LoadError> {
     let files = crowded(table.files(&Selection::All).await?);
     let months = files.iter().filter_map(|files| files.first()).map(|file| Month::from(&file.partition));
-    let is_wanted = |month: &Month| match wanted {
-        [] => coverage.is_closed(*month),
-        wanted => wanted.contains(month),
-    };
-    Ok(months.filter(is_wanted).collect())
+    Ok(months.filter(|month| wanted.contains(month)).collect())
 }
 
 /// What a run has compacted so far.

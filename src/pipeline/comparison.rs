@@ -13,36 +13,10 @@ use sha2::{Digest, Sha256};
 
 use super::replay::ReplayError;
 use crate::load::{self, LiveFile, LoadError, Runs, Selection, Store, Table};
-use crate::model::Partition;
+use crate::model::{COLUMNS, Column, Partition};
 
-/// What a row is made of: all but when it was stored, and by which parser.
-const CONTENTS: &[&str] = &[
-    "record_id",
-    "event_time",
-    "account_id",
-    "report",
-    "action",
-    "action_kind",
-    "channel",
-    "category_type",
-    "operator",
-    "operator_id",
-    "operator_kind",
-    "operator_domain",
-    "operation_detail",
-    "detail_status",
-    "verb",
-    "object_type",
-    "object_name",
-    "target_relation",
-    "target_name",
-    "target_email",
-    "changes",
-    "phone_numbers",
-    "emails",
-    "extensions",
-    "source_json",
-];
+/// Columns that say when a row was stored and by which parser, not what it says.
+const CIRCUMSTANCES: [&str; 2] = ["parser_version", "ingested_at"];
 
 /// A partition that the table has otherwise than the archive gives it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -78,7 +52,7 @@ pub(super) async fn compare(
         let archived = archived(Arc::clone(&runs), partition.clone()).await?;
         let mut stored = Contents::default();
         for file in live.get(&partition).into_iter().flatten() {
-            stored.add(&load::read_file(store, file, CONTENTS).await?)?;
+            stored.add(&load::read_file(store, file, is_content).await?)?;
         }
         rows += archived.count;
         if archived != stored {
@@ -92,12 +66,17 @@ pub(super) async fn compare(
 async fn archived(runs: Arc<Runs>, partition: Partition) -> Result<Contents, ReplayError> {
     let read = move || -> Result<Contents, ReplayError> {
         let rows = runs.rows(&partition)?;
-        let columns = CONTENTS.iter().map(|name| rows.schema_ref().index_of(name)).collect::<Result<Vec<_>, _>>()?;
+        let columns = COLUMNS.iter().filter(|column| is_content(column));
+        let columns = columns.map(|column| rows.schema_ref().index_of(column.name)).collect::<Result<Vec<_>, _>>()?;
         let mut contents = Contents::default();
         contents.add(&[rows.project(&columns)?])?;
         Ok(contents)
     };
     tokio::task::spawn_blocking(read).await.map_err(LoadError::from)?
+}
+
+fn is_content(column: &Column) -> bool {
+    !column.is_partition() && !CIRCUMSTANCES.contains(&column.name)
 }
 
 impl Contents {

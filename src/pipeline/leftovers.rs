@@ -71,19 +71,14 @@ impl Leftovers {
         Ok(())
     }
 
-    /// Whether this run writes.
-    pub(super) fn is_marked(&self) -> bool {
-        self.mark.is_some()
-    }
-
     /// Leaves something to a later run.
     pub(super) fn owe(&mut self) {
         self.is_owed = true;
     }
 
     /// Ends a run that went well; `table` is what it leaves.
-    pub(super) async fn end(&mut self, store: &Store, table: Option<(&Table, &Head)>) -> Result<(), LoadError> {
-        let is_owed = self.is_owed || table.is_some_and(|(table, head)| foreign(table, head) > self.foreign);
+    pub(super) async fn end(&mut self, store: &Store, table: &Table, head: &Head) -> Result<(), LoadError> {
+        let is_owed = self.is_owed || foreign(table, head) > self.foreign;
         match self.mark.take() {
             Some(mark) if !is_owed => mark.clear(store).await,
             _ => Ok(()),

@@ -19,7 +19,9 @@ use uuid::Uuid;
 use super::commit;
 use super::comparison::{self, Difference};
 use super::rebuild::Rebuilt;
-use crate::ledger::{self, CalibrationV1, CoverageV1, EntryV1, FileV1, Head, LedgerError, PackV1, WorkV1};
+use crate::ledger::{
+    self, CalibrationV1, CoverageV1, EntryV1, FileV1, Head, LedgerError, PackV1, RewrittenV1, RowsV1, WorkV1,
+};
 use crate::load::{
     self, CommitInfo, Destination, LiveFile, LoadError, RunLock, RunMark, Runs, Selection, Store, Table,
 };
@@ -238,13 +240,15 @@ async fn replace(
         if !in_place {
             copy_packs(source, &store, &packs).await?;
         }
-        Ok(match table {
+        let table = match table {
             Some(table) => table,
             None => Table::create(&store, info(&commit::entry(&report.run_id, WorkV1::Create))?).await?,
-        })
+        };
+        let replaces = !live.is_empty();
+        Ok((table, replaces.then(|| RewrittenV1 { before: stored.into(), after: rows.into() })))
     };
-    let mut table = match prepared.await {
-        Ok(table) => table,
+    let (mut table, rewritten) = match prepared.await {
+        Ok(prepared) => prepared,
         Err(error) => {
             store.discard(commit::data_paths(&files)).await?;
             mark.clear(&store).await?;
@@ -254,7 +258,9 @@ async fn replace(
     let entry = EntryV1 {
         files: files.iter().map(FileV1::from).collect(),
         packs,
-        rows: rows.into(),
+        // Rows that were there before are not added.
+        rows: if rewritten.is_some() { RowsV1::default() } else { rows.into() },
+        rewritten,
         coverage: known.as_ref().map_or_else(|| CoverageV1::of(&coverage), |known| known.coverage.clone()),
         calibrations: known.map(|known| known.calibrations).unwrap_or_default(),
         ..commit::entry(&report.run_id, WorkV1::Replay)
@@ -298,7 +304,7 @@ async fn stage(store: &Store, runs: Arc<Runs>) -> Result<(Vec<StagedFile>, RowSe
 async fn stored_rows(store: &Store, live: &[LiveFile]) -> Result<RowSet, ReplayError> {
     let mut rows = RowSet::default();
     for file in live {
-        for batch in load::read_file(store, file, &["record_id"]).await? {
+        for batch in load::read_file(store, file, |column| column.name == "record_id").await? {
             rows.unite(load::row_set(&file.path, &batch)?);
         }
     }

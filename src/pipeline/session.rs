@@ -119,25 +119,25 @@ impl Session {
         stop: &CancellationToken,
     ) -> Result<(), CompactError> {
         // Where nothing was committed, no day became final.
-        let mut newest = self.newest.lock().await.take();
+        let mut newest = self.newest.lock().await;
         if newest.is_none() && known.leftovers.found_marks() {
-            newest = Table::open(&self.store).await?;
+            *newest = Table::open(&self.store).await?;
         }
-        let Some(mut table) = newest else { return Ok(()) };
-        let mut months = Head::read(&table).await?.coverage().closed_months();
+        let Some(table) = newest.as_mut() else { return Ok(()) };
+        let mut months = Head::read(table).await?.coverage().closed_months();
         if !known.leftovers.found_marks() {
             months.retain(|month| !known.closed.contains(month));
         }
         if months.is_empty() {
             return Ok(());
         }
-        let months = crowded_months(&table, &months.into_iter().collect::<Vec<_>>()).await?;
+        let months = crowded_months(table, &months).await?;
         if months.is_empty() {
             return Ok(());
         }
         known.leftovers.mark(&self.store, &self.run_id).await?;
         let compaction = Compaction { store: &self.store, run_id: &self.run_id, stop };
-        let outcome = compacted.compact(&compaction, &mut table, months).await;
+        let outcome = compacted.compact(&compaction, table, months).await;
         if compacted.months.is_empty() || !self.lock.lock().await.outlives_others()? {
             known.leftovers.owe();
             return outcome;
@@ -145,7 +145,7 @@ impl Session {
         // Nobody has asked for this, so whoever reads all Parquet files must not find rows twice for it.
         let unneeded = if self.grace.is_none() { &compacted.removed } else { &compacted.own };
         let cleaned = clean_up::<CompactError>(&self.store, None, self.grace(), unneeded).await?;
-        if outcome.is_err() || cleaned.keeps_replaced {
+        if outcome.is_err() || stop.is_cancelled() || cleaned.keeps_replaced {
             known.leftovers.owe();
         }
         outcome
@@ -153,15 +153,11 @@ impl Session {
 
     /// Ends a run that went well.
     pub(super) async fn end(self) -> Result<(), SyncError> {
-        let Some(mut known) = self.known.into_inner().filter(|known| known.leftovers.is_marked()) else {
+        let (Some(mut known), Some(table)) = (self.known.into_inner(), self.newest.into_inner()) else {
             return Ok(());
         };
-        let table = Table::open(&self.store).await?;
-        let head = match &table {
-            Some(table) => Some(Head::read(table).await?),
-            None => None,
-        };
-        Ok(known.leftovers.end(&self.store, table.as_ref().zip(head.as_ref())).await?)
+        let head = Head::read(&table).await?;
+        Ok(known.leftovers.end(&self.store, &table, &head).await?)
     }
 
     /// Ends a run that did nothing.

@@ -88,11 +88,7 @@ fn number(pages: &mut [Vec<KeyedRecord<'_>>], identities: &Identities) {
 }
 
 /// The typed row of a record.
-pub fn operation<'p>(record: &KeyedRecord<'p>) -> Operation<'p> {
-    typed(record, &mut Memo::default())
-}
-
-fn typed<'p>(keyed: &KeyedRecord<'p>, memo: &mut Memo<'p>) -> Operation<'p> {
+fn operation<'p>(keyed: &KeyedRecord<'p>, memo: &mut Memo<'p>) -> Operation<'p> {
     let record = decode::record(keyed.source);
     let (action_kind, channel) = memo.action(&record.action);
     let reproducible = keyed.event_time.is_some() && reproducible(&record);

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::columns::Columns;
 use super::detail::shape;
 use super::memo::Memo;
-use super::{time, typed};
+use super::{operation, time};
 use crate::model::{AccountId, Batch, DetailCounts, DetailStatus, KeyedRecord, Partition, Shapes};
 
 /// Rows a batch holds at most: enough of them that a partition of any size is built on all cores.
@@ -57,7 +57,7 @@ fn batch<'p>(
     let mut columns = Columns::with_capacity(records.len());
     let (mut detail, mut unparsed_shapes) = (DetailCounts::default(), Shapes::default());
     for record in records {
-        let operation = typed(record, memo);
+        let operation = operation(record, memo);
         columns.append(&operation);
         detail.count(operation.detail.status, 1);
         if operation.detail.status == DetailStatus::Unparsed {

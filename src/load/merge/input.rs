@@ -10,8 +10,7 @@ use ::parquet::arrow::async_reader::AsyncFileReader;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::ParquetMetaData;
 use ::parquet::file::statistics::Statistics;
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::compute::{CastOptions, cast_with_options};
+use arrow::array::RecordBatch;
 use data_encoding::HEXLOWER;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
@@ -19,12 +18,13 @@ use object_store::ObjectStoreExt;
 use sha2::{Digest, Sha256};
 
 use super::ReadFile;
+use crate::load::content;
 use crate::load::parquet::sorting_columns;
 use crate::load::ranged::RangedFile;
 use crate::load::sorted::{EVENT_TIME, reordered};
 use crate::load::store::object;
 use crate::load::{LiveFile, LoadError, Store, TABLE_DIRECTORY};
-use crate::model::{COLUMNS, Column, file_schema};
+use crate::model::file_schema;
 
 /// Rows decoded at a time; in tests, so few that small files have many batches.
 const BATCH_ROWS: usize = if cfg!(test) { 3 } else { 8_192 };
@@ -128,15 +128,7 @@ fn conform(path: &str, batch: &RecordBatch) -> Result<RecordBatch, LoadError> {
     if let Some(field) = batch.schema_ref().fields().iter().find(|field| schema.index_of(field.name()).is_err()) {
         return Err(LoadError::UnknownColumn { path: path.to_owned(), column: field.name().clone() });
     }
-    // Another writer may have chosen other types for the same values.
-    let options = CastOptions { safe: false, ..CastOptions::default() };
-    let column = |column: &Column| -> Result<ArrayRef, LoadError> {
-        let found = batch.column_by_name(column.name);
-        let values = found.and_then(|found| cast_with_options(found, &column.kind.arrow(), &options).ok());
-        values.ok_or_else(|| LoadError::ForeignFile { path: path.to_owned(), column: column.name })
-    };
-    let columns = COLUMNS.iter().filter(|column| !column.is_partition()).map(column).collect::<Result<Vec<_>, _>>()?;
-    RecordBatch::try_new(schema, columns).map_err(|error| failed(path)(error.into()))
+    content::conform(path, batch, |column| !column.is_partition())
 }
 
 fn failed(path: &str) -> impl FnOnce(ParquetError) -> LoadError {
