@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::rc::Rc;
 
 /// The identity of a row: 16 bytes of SHA-256, shown as 32 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,8 +56,8 @@ pub struct Operation<'a> {
     pub operator: Operator<'a>,
     /// `operation_detail`, verbatim.
     pub operation_detail: Option<Cow<'a, str>>,
-    /// What the detail says.
-    pub detail: Detail<'a>,
+    /// What the detail says. Rows share it where their details agree.
+    pub detail: Rc<Detail<'a>>,
     /// The record's JSON where the columns cannot reproduce it.
     pub source_json: Option<Cow<'a, str>>,
 }

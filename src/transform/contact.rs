@@ -10,6 +10,7 @@ use std::ops::Range;
 use memchr::{memchr, memchr_iter, memchr2};
 use smallvec::SmallVec;
 
+use super::byte;
 use super::trim::trim;
 
 /// Digits that no telephone number exceeds: a group that would go beyond belongs to whatever follows.
@@ -18,8 +19,6 @@ const MOST_DIGITS: usize = 17;
 const COMPACT_DIGITS: usize = 9;
 /// Digits of a whole number of the North American plan, the `1` included.
 const NANP_DIGITS: usize = 11;
-/// What a local part holds beside letters and digits.
-const LOCAL_SIGNS: &[u8] = b"._%+-'&";
 /// Extension numbers are shorter than telephone numbers.
 const MOST_EXTENSION_DIGITS: usize = 10;
 
@@ -39,7 +38,7 @@ pub(super) struct Contacts<'t> {
 
 impl<'t> Contacts<'t> {
     pub(super) fn of(text: &'t str) -> Self {
-        let emails = email_spans(text);
+        let emails = email_spans(text).collect::<Spans>();
         let phones = if memchr(b'+', text.as_bytes()).is_some() { phone_spans(text, &emails) } else { Spans::new() };
         Self { text, emails, phones }
     }
@@ -102,25 +101,33 @@ fn compact(number: &str) -> Cow<'_, str> {
 /// Whether `text` is one email address and nothing else.
 pub(super) fn is_email(text: &str) -> bool {
     let may_be = memchr(b' ', text.as_bytes()).is_none() && memchr(b'@', text.as_bytes()).is_some();
-    may_be && matches!(email_spans(text).as_slice(), [all] if all.len() == text.len())
+    may_be && email_spans(text).next().is_some_and(|first| first.len() == text.len())
 }
 
 /// Whether an email address stands anywhere in `text`.
 pub(super) fn holds_email(text: &str) -> bool {
-    !email_spans(text).is_empty()
+    email_spans(text).next().is_some()
 }
 
 /// How many bytes at the start of `text` are phone numbers, email addresses and extensions, one or a list of them.
 pub(super) fn leading_contacts(text: &str) -> usize {
-    let emails = email_spans(text);
-    let phones = if text.starts_with('+') { phone_spans(text, &emails) } else { Spans::new() };
-    let mut spans: Spans = emails.into_iter().chain(phones).collect();
+    let start = leading_extension(text);
+    if !text.starts_with('+') {
+        return end_of_list(text, start, email_spans(text));
+    }
+    let emails = email_spans(text).collect::<Spans>();
+    let mut spans = phone_spans(text, &emails);
+    spans.extend(emails);
     spans.sort_by_key(|span| span.start);
-    let mut end = leading_extension(text);
+    end_of_list(text, start, spans)
+}
+
+/// Where the list of `spans` ends that goes on at `start`.
+fn end_of_list(text: &str, start: usize, spans: impl IntoIterator<Item = Range<usize>>) -> usize {
+    let mut end = start;
     for span in spans {
         let between = text.get(end..span.start).unwrap_or("\0");
-        let between = trim(between);
-        if !matches!(between, "" | "," | ";" | "&" | "and") {
+        if !matches!(trim(between), "" | "," | ";" | "&" | "and") {
             break;
         }
         end = span.end;
@@ -146,18 +153,19 @@ fn once_each<'t>(items: impl Iterator<Item = Cow<'t, str>>) -> Vec<Cow<'t, str>>
 
 // Email addresses
 
-fn email_spans(text: &str) -> Spans {
-    let mut spans = Spans::new();
-    for at in memchr_iter(b'@', text.as_bytes()) {
-        let floor = spans.last().map_or(0, |span| span.end);
-        let Some(before) = text.get(floor..at) else { continue };
-        let start = at - local_part(before).len();
-        let domain = domain(&text[at + 1..]);
-        if start < at && !domain.is_empty() {
-            spans.push(start..at + 1 + domain.len());
+fn email_spans(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut floor = 0;
+    memchr_iter(b'@', text.as_bytes()).filter_map(move |at| {
+        let start = at - local_part(text.get(floor..at)?).len();
+        if start == at {
+            return None;
         }
-    }
-    spans
+        let domain = domain(&text[at + 1..]);
+        (!domain.is_empty()).then(|| {
+            floor = at + 1 + domain.len();
+            start..floor
+        })
+    })
 }
 
 /// The longest tail of `before` that can stand left of an `@`.
@@ -168,14 +176,13 @@ fn local_part(before: &str) -> &str {
 }
 
 fn local_run(before: &str) -> &str {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || LOCAL_SIGNS.contains(byte);
-    let start = before.bytes().rposition(|byte| !plain(&byte)).map_or(0, |at| at + 1);
+    let start = before.bytes().rposition(|byte| !byte::LOCAL_PART.hold(byte)).map_or(0, |at| at + 1);
     if start == 0 || before.as_bytes()[start - 1].is_ascii() {
         return &before[start..];
     }
     let foreign = before.chars().next_back().is_some_and(is_foreign);
     let tail = before.char_indices().rev().take_while(|(_, c)| {
-        is_latin(*c) || (foreign && is_foreign(*c)) || u8::try_from(*c).is_ok_and(|byte| LOCAL_SIGNS.contains(&byte))
+        is_latin(*c) || (foreign && is_foreign(*c)) || u8::try_from(*c).is_ok_and(|byte| byte::LOCAL_PART.hold(byte))
     });
     tail.last().map_or("", |(start, _)| &before[start..])
 }
@@ -203,8 +210,7 @@ fn domain(after: &str) -> &str {
 
 /// Where the letters, dots and hyphens at the start of `after` end.
 fn domain_run(after: &str) -> usize {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-    match after.bytes().position(|byte| !plain(byte)) {
+    match after.bytes().position(|byte| !byte::DOMAIN.hold(byte)) {
         None => after.len(),
         Some(end) if after.as_bytes()[end].is_ascii() => end,
         Some(_) => {

@@ -1,14 +1,16 @@
-//! What texts say that come again and again: an account has few operators, actions and categories.
+//! What texts say that come again and again: an account has few operators, actions and categories, and what is done to
+//! many at once is reported many times.
 //!
 //! The rule: what is remembered is what reading the text again would give, and never grows with the number of records.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use foldhash::fast::RandomState;
 
-use super::{action, category, operator};
-use crate::model::{Field, Operator};
+use super::{action, category, detail, operator};
+use crate::model::{Detail, Field, Operator};
 
 /// How many texts of a kind are remembered at once.
 const MOST_TEXTS: usize = 4096;
@@ -23,6 +25,7 @@ pub(super) struct Memo<'p> {
     actions: Texts<'p, KindAndChannel>,
     categories: Texts<'p, (Cow<'static, str>, bool)>,
     operators: Texts<'p, Operator<'p>>,
+    details: Texts<'p, Rc<Detail<'p>>>,
 }
 
 impl<'p> Memo<'p> {
@@ -39,6 +42,15 @@ impl<'p> Memo<'p> {
     /// As [`operator::parse`].
     pub(super) fn operator(&mut self, field: &Field<'p>) -> Operator<'p> {
         recall(&mut self.operators, field, operator::parse)
+    }
+
+    /// As [`detail::of_field`].
+    pub(super) fn detail(&mut self, field: &Field<'p>, unlisted_category: Option<&str>) -> Rc<Detail<'p>> {
+        match unlisted_category {
+            None => recall(&mut self.details, field, |field| Rc::new(detail::of_field(field, None))),
+            // The same text says something else elsewhere.
+            Some(_) => Rc::new(detail::of_field(field, unlisted_category)),
+        }
     }
 }
 

@@ -13,6 +13,7 @@
 //! `source_json`.
 
 mod action;
+mod byte;
 mod category;
 mod columns;
 mod contact;
@@ -37,7 +38,7 @@ pub use self::detail::{PARSER_VERSION, parse as read_detail, shape as detail_sha
 use self::identity::Identities;
 use self::memo::Memo;
 pub use self::rows::{batches, record_json};
-use crate::model::{AccountId, Detail, Field, KeyedRecord, Operation, PageError, Partition, Record, UNKNOWN_TIME};
+use crate::model::{AccountId, Field, KeyedRecord, Operation, PageError, Partition, Record, UNKNOWN_TIME};
 
 /// The records of one window, page by page, from the texts of all its pages (see [`crate::model::Page::text`]). Pages are
 /// read on all cores.
@@ -95,7 +96,7 @@ fn operation<'p>(keyed: &KeyedRecord<'p>, memo: &mut Memo<'p>) -> Operation<'p> 
     let source_json = (!reproducible).then_some(Cow::Borrowed(keyed.source));
     let operator = memo.operator(&record.operator);
     let unlisted = if keyed.category_known { None } else { record.category_type.as_str() };
-    let detail = detail(&record.operation_detail, unlisted);
+    let detail = memo.detail(&record.operation_detail, unlisted);
 
     Operation {
         record_id: keyed.record_id,
@@ -108,17 +109,6 @@ fn operation<'p>(keyed: &KeyedRecord<'p>, memo: &mut Memo<'p>) -> Operation<'p> 
         operation_detail: text(record.operation_detail),
         detail,
         source_json,
-    }
-}
-
-/// What the detail says, borrowed where the text is.
-fn detail<'p>(field: &Field<'p>, unlisted_category: Option<&str>) -> Detail<'p> {
-    match field {
-        Field::Text(Cow::Borrowed(text)) => detail::parse_within(text, unlisted_category),
-        Field::Text(Cow::Owned(text)) | Field::Broken { text, .. } => {
-            detail::parse_within(text, unlisted_category).into_owned()
-        }
-        Field::Missing | Field::Null | Field::Other(_) => Detail::default(),
     }
 }
 

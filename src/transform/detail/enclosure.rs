@@ -5,8 +5,9 @@
 
 use std::ops::Range;
 
-use memchr::{memchr, memchr3};
 use smallvec::SmallVec;
+
+use crate::transform::byte;
 
 /// The outermost enclosed parts of a text, in order.
 #[derive(Debug, Default)]
@@ -16,13 +17,10 @@ impl Enclosures {
     pub(super) fn of(text: &str) -> Self {
         let bytes = text.as_bytes();
         let mut enclosed = SmallVec::new();
-        if memchr3(b'(', b'"', b'[', bytes).or_else(|| memchr(b'{', bytes)).is_none() {
-            return Self(enclosed);
-        }
         // Up to where an opener of each kind is known to stay open. Not trying again before keeps the cost linear.
         let mut open_until = [0_usize; 3];
         let mut at = 0;
-        while let Some(found) = bytes[at..].iter().position(|byte| matches!(byte, b'(' | b'"' | b'[' | b'{')) {
+        while let Some(found) = byte::OPENERS.find_in(&bytes[at..]) {
             at += found;
             let kind = match bytes[at] {
                 b'(' => 0,
@@ -70,7 +68,7 @@ fn bracket_end(bytes: &[u8], at: usize) -> End {
             b'(' => depth += 1,
             b')' if depth == 1 => return Ok(i + 1),
             b')' => depth -= 1,
-            _ if parts_items(bytes, i) => return Err(i),
+            b' ' if parts_items(bytes, i) => return Err(i),
             _ => {}
         }
     }
@@ -83,13 +81,11 @@ fn quote_end(bytes: &[u8], at: usize) -> End {
         return Err(at);
     }
     for i in at + 1..bytes.len() {
-        let closes =
-            bytes[i] == b'"' && matches!(bytes.get(i + 1), None | Some(b' ' | b')' | b',' | b'.' | b';' | b':'));
-        if closes {
-            return Ok(i + 1);
-        }
-        if parts_items(bytes, i) {
-            return Err(i);
+        let ends = |next: Option<&u8>| matches!(next, None | Some(b' ' | b')' | b',' | b'.' | b';' | b':'));
+        match bytes[i] {
+            b'"' if ends(bytes.get(i + 1)) => return Ok(i + 1),
+            b' ' if parts_items(bytes, i) => return Err(i),
+            _ => {}
         }
     }
     Err(bytes.len())

@@ -177,7 +177,9 @@ fn find_type(text: &str) -> Option<(ObjectType, usize)> {
         let found = start.eq_ignore_ascii_case(article).then(|| lexicon::object_type(rest)).flatten();
         found.map(|(object, end)| (object, article.len() + end))
     };
-    let articled = ARTICLES.iter().filter_map(behind).max_by_key(|(_, end)| *end);
+    let may_open = text.bytes().next().is_some_and(|first| matches!(first | 0x20, b'a' | b't' | b'n' | b'z'));
+    let articles = if may_open { &ARTICLES[..] } else { &[] };
+    let articled = articles.iter().filter_map(behind).max_by_key(|(_, end)| *end);
     let direct = lexicon::object_type(text);
     // The later of two equals wins.
     articled.into_iter().chain(direct).max_by_key(|(_, end)| *end)

@@ -155,9 +155,8 @@ impl Item {
 /// Where `marker` stands, by its first byte: for the short texts at hand that costs less than preparing a search for all
 /// of it.
 fn positions(text: &str, marker: &str) -> impl Iterator<Item = usize> {
-    let bytes = text.as_bytes();
-    let starts = marker.as_bytes().first().map(|first| memchr_iter(*first, bytes)).into_iter().flatten();
-    starts.filter(move |at| bytes[*at..].starts_with(marker.as_bytes()))
+    let (bytes, marker) = (text.as_bytes(), marker.as_bytes());
+    memchr_iter(marker[0], bytes).filter(move |at| bytes[*at..].starts_with(marker))
 }
 
 /// Every hyphen with a space on both sides, or at the start with one behind.

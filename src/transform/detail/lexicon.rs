@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 
 use foldhash::fast::FixedState;
 
+use crate::transform::byte;
+
 const TABLE: &str = include_str!("lexicon.tsv");
 
 static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| Lexicon::read(TABLE));
@@ -261,8 +263,7 @@ fn holds_part(word: &str) -> bool {
 /// The word of `text` that starts at `at`.
 pub(super) fn word_at(text: &str, at: usize) -> &str {
     let rest = text.get(at..).unwrap_or_default();
-    let end = rest.bytes().position(|byte| matches!(byte, b'\t'..=b'\r' | b' ' | 0x80..));
-    match end {
+    match byte::WORD_ENDS.find_in(rest.as_bytes()) {
         Some(end) if rest.as_bytes()[end].is_ascii() => &rest[..end],
         Some(_) => rest.split(char::is_whitespace).next().unwrap_or_default(),
         None => rest,
@@ -288,7 +289,11 @@ impl Phrase {
     /// A word in lower case, without its hyphens.
     fn lower(word: &str) -> Self {
         let mut phrase = Self::default();
-        word.split('-').for_each(|part| phrase.push_lower(part));
+        if word.is_ascii() {
+            word.bytes().filter(|byte| *byte != b'-').for_each(|byte| phrase.push_ascii_lower(byte));
+        } else {
+            word.split('-').for_each(|part| phrase.push_lower(part));
+        }
         phrase
     }
 
@@ -298,11 +303,24 @@ impl Phrase {
 
     /// Adds a word in normal form: lower case, a space for each hyphen and underscore, parts in the singular.
     fn push_normal(&mut self, word: &str) {
-        for part in word.split(['-', '_']) {
-            let start = self.start_part();
-            self.push_lower(part);
-            self.make_singular(start);
+        if !word.is_ascii() {
+            for part in word.split(['-', '_']) {
+                let start = self.start_part();
+                self.push_lower(part);
+                self.make_singular(start);
+            }
+            return;
         }
+        let mut start = self.start_part();
+        for byte in word.bytes() {
+            if matches!(byte, b'-' | b'_') {
+                self.make_singular(start);
+                start = self.start_part();
+            } else {
+                self.push_ascii_lower(byte);
+            }
+        }
+        self.make_singular(start);
     }
 
     /// Parts the words. Gives where the next one starts.
@@ -315,7 +333,7 @@ impl Phrase {
 
     fn make_singular(&mut self, start: usize) {
         let part = &self.bytes[start..self.len];
-        if part.len() < 3 || !part.ends_with(b"s") || ENDINGS_KEPT.iter().any(|end| part.ends_with(end)) {
+        if part.last() != Some(&b's') || part.len() < 3 || ENDINGS_KEPT.iter().any(|end| part.ends_with(end)) {
             return;
         }
         if part.len() > 4 && part.ends_with(b"ies") {
@@ -329,13 +347,14 @@ impl Phrase {
     }
 
     fn push_lower(&mut self, text: &str) {
-        if text.is_ascii() {
-            let start = self.len;
-            self.push(text.as_bytes());
-            self.bytes[start..self.len].make_ascii_lowercase();
-        } else {
-            let lower = text.chars().flat_map(char::to_lowercase);
-            lower.for_each(|character| self.push(character.encode_utf8(&mut [0; 4]).as_bytes()));
+        let lower = text.chars().flat_map(char::to_lowercase);
+        lower.for_each(|character| self.push(character.encode_utf8(&mut [0; 4]).as_bytes()));
+    }
+
+    fn push_ascii_lower(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.len) {
+            *place = byte.to_ascii_lowercase();
+            self.len += 1;
         }
     }
 

@@ -26,7 +26,7 @@ use self::enclosure::Enclosures;
 use self::head::Head;
 use self::item::Parts;
 pub use self::shape::shape;
-use crate::model::{Detail, DetailStatus};
+use crate::model::{Detail, DetailStatus, Field};
 use crate::transform::contact::Contacts;
 
 /// Which grammar and lexicon the columns were read with.
@@ -38,7 +38,7 @@ pub fn parse(text: &str) -> Detail<'_> {
 }
 
 /// Reads a detail of a category that the lexicon may lack: what the upstream calls by that name is a type too.
-pub(super) fn parse_within<'t>(text: &'t str, category: Option<&str>) -> Detail<'t> {
+fn parse_within<'t>(text: &'t str, category: Option<&str>) -> Detail<'t> {
     let contacts = Contacts::of(text);
     let mut detail = Detail {
         phone_numbers: contacts.phone_numbers(),
@@ -64,6 +64,15 @@ pub(super) fn parse_within<'t>(text: &'t str, category: Option<&str>) -> Detail<
         detail.status = DetailStatus::Ambiguous;
     }
     detail
+}
+
+/// What a field says, borrowed where the text is.
+pub(super) fn of_field<'p>(field: &Field<'p>, category: Option<&str>) -> Detail<'p> {
+    match field {
+        Field::Text(Cow::Borrowed(text)) => parse_within(text, category),
+        Field::Text(Cow::Owned(text)) | Field::Broken { text, .. } => parse_within(text, category).into_owned(),
+        Field::Missing | Field::Null | Field::Other(_) => Detail::default(),
+    }
 }
 
 /// The addresses that follow a type without a name, in place of the name: `delete user - user2@example.com`.

@@ -4,7 +4,7 @@
 
 use std::cell::LazyCell;
 
-use memchr::{memchr_iter, memrchr};
+use memchr::memrchr;
 use smallvec::SmallVec;
 
 use super::enclosure::Enclosures;
@@ -114,10 +114,10 @@ fn splits(text: &str, offset: usize, enclosures: &Enclosures, expected: Expectat
 
 /// The words of `text` between spaces, with where each starts.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let ends = memchr_iter(b' ', text.as_bytes()).chain([text.len()]);
-    ends.scan(0, |next, end| {
-        let start = std::mem::replace(next, end + 1);
-        Some((start, &text[start..end]))
+    let mut start = 0;
+    text.as_bytes().split(|byte| *byte == b' ').map(move |word| {
+        let end = start + word.len();
+        (std::mem::replace(&mut start, end + 1), &text[end - word.len()..end])
     })
 }
 
