@@ -53,7 +53,7 @@ fn write(directory: &std::path::Path, number: usize, pages: &[(NaiveDate, &str)]
         received_at: DateTime::<Utc>::UNIX_EPOCH,
         status: 200,
         tracking_id: None,
-        body: Bytes::copy_from_slice(body.as_bytes()),
+        body: Bytes::copy_from_slice(body.as_bytes()).into(),
     };
     let pages: Vec<Page> = (0..).zip(pages).map(page).collect();
     let (pack, bytes) = load::pack(&AccountId::new("bench"), month, &format!("{number:04}"), &pages)?;

@@ -277,7 +277,7 @@ impl Sweep {
         self.is_doubtful |= is_repeated || !digest.is_unicode;
         self.on_last_page = digest.records.len();
         self.records.extend(digest.records);
-        self.pages.push(page);
+        self.pages.push(Page { body: page.body.packed(), ..page });
         match self.reported {
             Some(reported) if self.received() > reported => self.missed(reported),
             _ => Ok(()),

@@ -222,7 +222,7 @@ impl Fetcher {
             received_at: reply.received_at,
             status: reply.status.as_u16(),
             tracking_id: reply.tracking_id(),
-            body: reply.body.clone(),
+            body: reply.body.clone().into(),
         };
         match Digest::try_new(&page, &self.keys) {
             Ok(digest) if digest.records.is_empty() && classify::is_complaint(&reply) => Err(Failure::unusable(reply)),

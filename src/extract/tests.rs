@@ -459,7 +459,7 @@ async fn a_damaged_byte_is_believed_only_when_it_comes_again() {
 
     let lasting = Upstream::of_pages(move |_, _| told(200, damaged)).await;
     let lasting = lasting.source().read(&february()).await.unwrap();
-    assert_eq!((lasting[0].reads, lasting[0].pages[0].body.as_ref()), (2, &damaged[..]));
+    assert_eq!((lasting[0].reads, lasting[0].pages[0].body.bytes().as_ref()), (2, &damaged[..]));
 }
 
 #[tokio::test]

@@ -79,7 +79,7 @@ mod tests {
             received_at: DateTime::UNIX_EPOCH,
             status: 200,
             tracking_id: None,
-            body: Bytes::from_static(b"{}"),
+            body: Bytes::from_static(b"{}").into(),
         }
     }
 

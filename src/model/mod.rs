@@ -9,6 +9,7 @@
 
 mod account;
 mod batch;
+mod body;
 mod columns;
 mod coverage;
 mod keyed;
@@ -24,6 +25,7 @@ mod window;
 
 pub use account::{AccountId, REPORT};
 pub use batch::{Batch, Partition, UNKNOWN_TIME};
+pub use body::Body;
 pub use columns::{COLUMNS, Column, ColumnKind, PARTITION_COLUMNS, change_fields, file_schema, table_schema};
 pub use coverage::{Coverage, DayState, Span};
 pub use keyed::KeyedRecord;

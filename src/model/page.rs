@@ -5,12 +5,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Window;
+use super::{Body, Window};
 
 /// One response page, as received.
 #[derive(Clone)]
@@ -28,7 +27,7 @@ pub struct Page {
     /// The upstream's request id (`x-zm-trackingid`), to quote to its support.
     pub tracking_id: Option<String>,
     /// The body, byte for byte (after HTTP content decoding).
-    pub body: Bytes,
+    pub body: Body,
 }
 
 impl Page {
@@ -36,9 +35,14 @@ impl Page {
     /// of a lone low surrogate, `\udc80` to `\udcff` (as in Python's `surrogateescape`, PEP 383). Inside a JSON string,
     /// the only place where such bytes can stand, that reads as a character which no valid text holds.
     pub fn text(&self) -> Cow<'_, str> {
-        match std::str::from_utf8(&self.body) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => Cow::Owned(surrogate_escaped(&self.body)),
+        match self.body.bytes() {
+            Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => Cow::Borrowed(text),
+                Err(_) => Cow::Owned(surrogate_escaped(bytes)),
+            },
+            Cow::Owned(bytes) => {
+                Cow::Owned(String::from_utf8(bytes).unwrap_or_else(|error| surrogate_escaped(error.as_bytes())))
+            }
         }
     }
 }
@@ -152,7 +156,7 @@ mod tests {
             received_at: DateTime::UNIX_EPOCH,
             status: 200,
             tracking_id: None,
-            body: Bytes::from_static(body),
+            body: bytes::Bytes::from_static(body).into(),
         }
     }
 

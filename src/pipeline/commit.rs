@@ -146,8 +146,7 @@ async fn gather(
 
 async fn stage_files(store: &Store, rows: NewRows) -> Result<Vec<StagedFile>, SyncError> {
     let make = |(partition, batches): (Partition, Vec<RecordBatch>)| async move {
-        let made = tokio::task::spawn_blocking(move || load::stage(partition, &batches));
-        made.await.map_err(LoadError::from)?
+        tokio_rayon::spawn(move || load::stage(partition, &batches)).await
     };
     let write = |made: Result<(StagedFile, Bytes), LoadError>| async move {
         let (file, bytes) = made?;
@@ -172,8 +171,7 @@ async fn stage_packs(
     }
     let stage = |(month, pages): (NaiveDate, Vec<Page>)| async move {
         let (account, name) = (run.account.clone(), commit_id.to_owned());
-        let packed = tokio::task::spawn_blocking(move || load::pack(&account, month, &name, &pages));
-        let (pack, bytes): (RawPack, Bytes) = packed.await.map_err(LoadError::from)??;
+        let (pack, bytes) = tokio_rayon::spawn(move || load::pack(&account, month, &name, &pages)).await?;
         store.stage(&pack.path, bytes).await?;
         Ok(pack)
     };

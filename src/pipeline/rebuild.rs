@@ -103,5 +103,5 @@ async fn read_pack(source: &Store, path: String) -> Result<(PackV1, Vec<Archived
         let sha256 = HEXLOWER.encode(&Sha256::digest(&bytes));
         Ok((PackV1 { path, sha256, bytes: bytes.len() as u64, pages }, windows))
     };
-    Ok(tokio::task::spawn_blocking(read).await.map_err(LoadError::from)??)
+    Ok(tokio_rayon::spawn(read).await?)
 }

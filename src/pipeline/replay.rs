@@ -282,13 +282,13 @@ async fn stage(store: &Store, runs: Arc<Runs>) -> Result<(Vec<StagedFile>, RowSe
     let write = |partition: Partition| {
         let runs = Arc::clone(&runs);
         async move {
-            let written = tokio::task::spawn_blocking(move || {
+            let written = tokio_rayon::spawn(move || {
                 let rows = runs.rows(&partition)?;
                 let set = load::row_set(&partition.directory(), &rows)?;
                 let (file, bytes) = load::stage(partition, &[rows])?;
                 Ok::<_, LoadError>((file, bytes, set))
             });
-            let (file, bytes, set) = written.await.map_err(LoadError::from)??;
+            let (file, bytes, set) = written.await?;
             store.stage(&commit::data_paths(std::slice::from_ref(&file))[0], bytes).await?;
             Ok::<_, ReplayError>((file, set))
         }
