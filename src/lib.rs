@@ -12,6 +12,9 @@
 
 pub mod cli;
 pub mod extract;
+/// For the tests; no part of the library's interface.
+#[doc(hidden)]
+pub mod failpoint;
 pub mod ledger;
 pub mod load;
 pub mod model;

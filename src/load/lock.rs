@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{LoadError, Store};
+use crate::failpoint::FailPoint;
 
 const LOCK_FILE: &str = ".phonetrail.lock";
 
@@ -35,6 +36,7 @@ impl RunLock {
         loop {
             let is_sole = held(file.try_lock()).map_err(failed)?;
             if is_sole || held(file.try_lock_shared()).map_err(failed)? {
+                FailPoint::LockTaken.pass();
                 return Ok(Self { file: Some((path, file)), is_sole, has_shared: false });
             }
             tokio::time::sleep(POLL_INTERVAL).await;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::{LoadError, STATE_DIRECTORY, Store};
+use crate::failpoint::FailPoint;
 
 /// A run's mark.
 #[derive(Debug)]
@@ -18,12 +19,16 @@ impl RunMark {
     pub async fn set(store: &Store, run: &str) -> Result<Self, LoadError> {
         let path = format!("{}/{run}", directory());
         store.put(&path, Bytes::new()).await?;
+        FailPoint::MarkSet.pass();
         Ok(Self { path })
     }
 
     /// Says that the run has left nothing behind.
     pub async fn clear(self, store: &Store) -> Result<(), LoadError> {
-        store.remove(vec![self.path]).await
+        FailPoint::MarkClear.pass();
+        store.remove(vec![self.path]).await?;
+        FailPoint::MarkCleared.pass();
+        Ok(())
     }
 
     /// The marks of dead runs, and when each was set; only for who knows that no other run is alive.

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use super::archive::{RAW_DIRECTORY, is_pack};
 use super::store::{Listed, is_staged};
 use super::{DEFAULT_GRACE, LoadError, Replaced, Selection, Store, TABLE_DIRECTORY, Table};
+use crate::failpoint::FailPoint;
 
 /// The packs that recent commits name. A pack is written before its commit, so one written after `since` is named among
 /// these or nowhere.
@@ -50,8 +51,10 @@ pub async fn remove_orphans(
     let orphans = files.into_iter().chain(packs).filter(is_orphan).map(|listed| listed.path);
     let orphans: Vec<String> = orphans.collect();
 
+    FailPoint::OrphansRemove.pass();
     let count = orphans.len() + store.remove_abandoned_uploads(&[TABLE_DIRECTORY, RAW_DIRECTORY])?;
     store.remove(orphans).await?;
+    FailPoint::OrphansRemoved.pass();
     if count > 0 {
         tracing::info!(count, "removed files that no commit names");
     }

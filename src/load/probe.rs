@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::store::object;
 use super::{LoadError, Store};
+use crate::failpoint::FailPoint;
 
 /// How many writers race for one object: enough to meet if the store looks first and writes then.
 const RACERS: usize = 8;
@@ -49,6 +50,7 @@ impl Store {
         let racers = futures::stream::iter(0..RACERS).map(|_| self.put_if_absent(path)).buffer_unordered(RACERS);
         let accepted: Vec<bool> = racers.try_collect().await?;
         let accepted_later = self.put_if_absent(path).await?;
+        FailPoint::ProbeWritten.pass();
         let honours_put_if_absent = !accepted_later && accepted.into_iter().filter(|accepted| *accepted).count() <= 1;
 
         self.stage(path, CONTENT).await?;

@@ -16,6 +16,7 @@ use url::Url;
 
 use super::destination::Place;
 use super::{Destination, LoadError, remote};
+use crate::failpoint::FailPoint;
 
 /// What a staged file is called until it is published.
 const STAGED_SUFFIX: &str = ".staged";
@@ -151,7 +152,9 @@ impl Store {
         }
         let publish = |path: String| async move {
             let (from, to) = (self.location(&staged(&path)), self.location(&path));
-            self.objects.rename(&from, &to).await.map_err(object("publish", &path))
+            self.objects.rename(&from, &to).await.map_err(object("publish", &path))?;
+            FailPoint::ObjectPublished.pass();
+            Ok(())
         };
         futures::stream::iter(paths).map(publish).buffer_unordered(PARALLEL_OBJECTS).try_collect().await
     }
@@ -160,7 +163,10 @@ impl Store {
     pub async fn remove(&self, paths: Vec<String>) -> Result<(), LoadError> {
         let remove = |path: String| async move {
             match self.objects.delete(&self.location(&path)).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {
+                    FailPoint::ObjectRemoved.pass();
+                    Ok(())
+                }
                 Err(source) => Err(object("remove", &path)(source)),
             }
         };

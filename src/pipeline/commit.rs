@@ -21,6 +21,7 @@ use super::batches::NewRows;
 use super::report::SyncReport;
 use super::sync::SyncError;
 use super::union::{self, Union, WindowCounts};
+use crate::failpoint::FailPoint;
 use crate::ledger::{
     CalibrationV1, CoverageV1, EntryV1, FORMAT, FileV1, Head, PackV1, RequestsV1, RowsV1, WindowV1, WorkV1,
 };
@@ -77,6 +78,7 @@ pub(super) async fn commit(
     let packs = stage_packs(store, run, &commit_id, work.reads).await?;
     let pack_paths: Vec<String> = packs.iter().map(|pack| pack.path.clone()).collect();
     store.publish(pack_paths.clone()).await?;
+    FailPoint::PacksPublished.pass();
 
     for attempt in 1..=ATTEMPTS {
         let head = Head::read(table).await?;
@@ -102,6 +104,7 @@ pub(super) async fn commit(
         };
 
         let base = table.version();
+        FailPoint::FilesPublish.pass();
         store.publish(data_paths(&files)).await?;
         let info = commit_info(application(run), &entry).map_err(SyncError::Entry)?;
         if store.directory().is_none() && Utc::now() - begun > DEFAULT_GRACE / 2 {
@@ -150,7 +153,9 @@ async fn stage_files(store: &Store, rows: NewRows) -> Result<Vec<StagedFile>, Sy
     };
     let write = |made: Result<(StagedFile, Bytes), LoadError>| async move {
         let (file, bytes) = made?;
+        FailPoint::FileStage.pass();
         store.stage(&data_path(&file), bytes).await?;
+        FailPoint::FileStaged.pass();
         Ok(file)
     };
     let made = futures::stream::iter(rows.into_partitions()).map(make).buffered(PARALLEL_FILES);
@@ -172,7 +177,9 @@ async fn stage_packs(
     let stage = |(month, pages): (NaiveDate, Vec<Page>)| async move {
         let (account, name) = (run.account.clone(), commit_id.to_owned());
         let (pack, bytes) = tokio_rayon::spawn(move || load::pack(&account, month, &name, &pages)).await?;
+        FailPoint::PackStage.pass();
         store.stage(&pack.path, bytes).await?;
+        FailPoint::PackStaged.pass();
         Ok(pack)
     };
     futures::stream::iter(months).map(stage).buffered(PARALLEL_FILES).try_collect().await

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::commit::{self, ATTEMPTS};
 use super::compact::{CompactError, CompactedMonth};
+use crate::failpoint::FailPoint;
 use crate::ledger::{self, EntryV1, FileV1, Head, NamedFile, RewrittenV1, WorkV1};
 use crate::load::{self, LiveFile, LoadError, Merged, MonthRange, ReadFile, Selection, Store, Table};
 use crate::model::{Month, Partition, RowSet, StagedFile};
@@ -121,6 +122,7 @@ impl Compaction<'_> {
                 None => {}
             }
             let rewrite = Rewrite::prove(merged, &named, self.run_id)?;
+            FailPoint::FilesPublish.pass();
             self.store.publish(commit::data_paths(&rewrite.added)).await?;
             Ok(Some(rewrite))
         };

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::commit;
 use super::comparison::{self, Difference};
 use super::rebuild::Rebuilt;
+use crate::failpoint::FailPoint;
 use crate::ledger::{
     self, CalibrationV1, CoverageV1, EntryV1, FileV1, Head, LedgerError, PackV1, RewrittenV1, RowsV1, WorkV1,
 };
@@ -289,7 +290,9 @@ async fn stage(store: &Store, runs: Arc<Runs>) -> Result<(Vec<StagedFile>, RowSe
                 Ok::<_, LoadError>((file, bytes, set))
             });
             let (file, bytes, set) = written.await?;
+            FailPoint::FileStage.pass();
             store.stage(&commit::data_paths(std::slice::from_ref(&file))[0], bytes).await?;
+            FailPoint::FileStaged.pass();
             Ok::<_, ReplayError>((file, set))
         }
     };
@@ -313,9 +316,13 @@ async fn stored_rows(store: &Store, live: &[LiveFile]) -> Result<RowSet, ReplayE
 
 async fn copy_packs(source: &Store, destination: &Store, packs: &[PackV1]) -> Result<(), LoadError> {
     for pack in packs {
+        FailPoint::PackStage.pass();
         destination.stage(&pack.path, source.get(&pack.path).await?).await?;
+        FailPoint::PackStaged.pass();
     }
-    destination.publish(packs.iter().map(|pack| pack.path.clone()).collect()).await
+    destination.publish(packs.iter().map(|pack| pack.path.clone()).collect()).await?;
+    FailPoint::PacksPublished.pass();
+    Ok(())
 }
 
 /// Commits the files in place of all that are live. An error leaves them where they are: the commit may have been made
@@ -338,6 +345,7 @@ async fn put(
         ..entry
     };
     let base = table.version();
+    FailPoint::FilesPublish.pass();
     store.publish(commit::data_paths(files)).await?;
     let outcome = table.replace(paths, files.to_vec(), info(&entry)?).await?;
     if let Some(version) = commit::settle(table, outcome, base, &entry.commit_id).await? {

@@ -20,6 +20,7 @@ use self::input::Input;
 use self::order::Merge;
 use self::output::Output;
 use super::{LiveFile, LoadError, Store, TABLE_DIRECTORY};
+use crate::failpoint::FailPoint;
 use crate::model::{RowSet, StagedFile};
 
 /// The most rows of a partition that another writer may have left in another order: some 200 MiB in memory.
@@ -87,6 +88,7 @@ async fn merge_here(store: &Store, files: Vec<(LiveFile, Option<String>)>) -> Re
     }
     let (inputs, read) = merge.finish();
     let file = output.finish().await?;
+    FailPoint::FileMerged.pass();
     let written = output::written_rows(store, &file).await;
     if written.is_err() {
         // What it failed of is the thing to tell; whoever runs next finds what this cannot remove.

@@ -25,6 +25,7 @@ use super::commit::commit_path;
 use super::engine::TableEngine;
 use super::overlay::Overlay;
 use super::{LoadError, Store, TABLE_DIRECTORY, Table, blocking};
+use crate::failpoint::FailPoint;
 use crate::load::STATE_DIRECTORY;
 
 /// Commits after which another one is written: reading so many takes as long as reading a checkpoint.
@@ -140,7 +141,9 @@ impl Table {
         bytes.push(b'\n');
         bytes.extend(content);
         let count = bytes.len();
+        FailPoint::CheckpointPut.pass();
         self.store.put(&path(), bytes.into()).await?;
+        FailPoint::CheckpointMade.pass();
         Ok(count)
     }
 }

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use super::engine::TableEngine;
 use super::{ENGINE_INFO, LoadError, TABLE_DIRECTORY, Table, blocking};
+use crate::failpoint::FailPoint;
 use crate::load::store::Listed;
 use crate::model::{Partition, StagedFile};
 
@@ -83,6 +84,7 @@ impl Table {
     pub(super) async fn conclude(&mut self, committed: KernelResult<Commit>) -> Result<CommitOutcome, LoadError> {
         match committed {
             Ok(Commit::Done(version, snapshot)) => {
+                FailPoint::CommitMade.pass();
                 match snapshot {
                     Some(snapshot) => self.snapshot = snapshot,
                     None => self.refresh().await?,
@@ -166,6 +168,7 @@ fn commit(
         .build(engine, Box::new(FileSystemCommitter::new()))?;
 
     add(&mut transaction, files)?;
+    FailPoint::CommitPut.pass();
     Ok(transaction.commit(engine)?.into())
 }
 

@@ -29,6 +29,7 @@ use self::engine::TableEngine;
 pub(super) use self::engine::{FileStats, file_stats};
 pub use self::selection::{MonthRange, Selection};
 use super::{LoadError, Store};
+use crate::failpoint::FailPoint;
 use crate::model::{PARTITION_COLUMNS, Partition, table_schema};
 
 /// The table's directory below the destination.
@@ -118,6 +119,7 @@ impl Table {
     pub async fn create(store: &Store, info: CommitInfo) -> Result<Self, LoadError> {
         let (engine, root) = (Arc::new(engine::build(store.objects())), root_url(store)?);
         engine::make_directory(store)?;
+        FailPoint::TableCreate.pass();
         let created = blocking(&engine, {
             let root = root.clone();
             move |engine| {
@@ -133,6 +135,7 @@ impl Table {
             }
         });
         let created = created.await?;
+        FailPoint::TableCreated.pass();
         match (Self::open(store).await?, created) {
             (Some(table), _) => Ok(table),
             (None, Err(error)) => Err(LoadError::table("create", &root)(error)),

@@ -16,6 +16,7 @@ use delta_kernel::{Engine, KernelError, KernelResult, SnapshotRef};
 use super::commit::{self, Commit};
 use super::engine::TableEngine;
 use super::{CommitInfo, CommitOutcome, ENGINE_INFO, LoadError, Table, blocking};
+use crate::failpoint::FailPoint;
 use crate::model::StagedFile;
 
 impl Table {
@@ -73,6 +74,7 @@ fn exchange(
         .build(engine, Box::new(FileSystemCommitter::new()))?;
     commit::add(&mut transaction, added)?;
     remove(&mut transaction, engine, &snapshot, removed)?;
+    FailPoint::CommitPut.pass();
     Ok(transaction.commit(engine)?.into())
 }
 
