@@ -144,8 +144,8 @@ impl Aged {
             clock.lap();
             ledger::requests_on(&table, &self.account, today).await?;
             clock.lap();
-            let (since, first) = table.recent_versions(None).await?;
-            let named = ledger::packs_since(&table, first).await?;
+            let since = Utc::now();
+            let named = ledger::packs_since(&table, table.first_version_since(since).await?).await?;
             clock.lap();
             let replaced = Replaced::read(&self.store, &table, DEFAULT_GRACE).await?;
             load::remove_orphans(&self.store, &table, &RecentPacks { since, named }, &replaced).await?;

@@ -157,6 +157,30 @@ async fn nothing_is_replaced_that_the_raw_pages_do_not_hold() {
     assert!(text.contains(pack.file_name().unwrap().to_str().unwrap()), "{text}");
 }
 
+/// Dies when it is about to commit.
+async fn dead_replay(source: &Path, destination: &Path) {
+    let mut command = phonetrail();
+    command.arg("replay").arg("--source").arg(source).arg("--destination").arg(destination);
+    command.env("PHONETRAIL_FAIL_POINT", "commit.put");
+    assert_eq!(output(command).await.status.code(), None);
+}
+
+#[cfg_attr(not(debug_assertions), ignore = "fail points are of builds with debug assertions")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_table_whose_replay_died_keeps_its_raw_pages() {
+    let account = account().await;
+    let before = packs(&account.path());
+    remove_table(&account.path());
+    dead_replay(&account.path(), &account.path()).await;
+
+    let mut compact = phonetrail();
+    compact.arg("compact").arg("--destination").arg(account.path());
+    assert!(output(compact).await.status.success());
+    assert_eq!(packs(&account.path()), before);
+    assert_eq!(json(&replay(&account.path(), &account.path(), &[]).await)["rows"], 3_000);
+    assert_eq!(truth(&account.path()), account.truth());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_ones_table_is_not_replaced() {
     let (one, other) = (account().await, Account::generated(300, "2022-01-01", "2022-01-31").await);

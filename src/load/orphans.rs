@@ -13,11 +13,12 @@ use super::store::{Listed, is_staged};
 use super::{DEFAULT_GRACE, LoadError, Replaced, Selection, Store, TABLE_DIRECTORY, Table};
 use crate::failpoint::FailPoint;
 
-/// The packs that recent commits name. A pack is written before its commit, so one written after `since` is named among
-/// these or nowhere.
+/// The packs that recent commits name. A pack is written before its commit, so one written at `since` or later is named
+/// among these or nowhere.
 #[derive(Clone, Debug)]
 pub struct RecentPacks {
-    /// No commit left out of `named` was made after this.
+    /// When the first of the dead runs began: an older pack is none of theirs, whether or not a commit names it. The table
+    /// that named it may be lost, and be made again from it.
     pub since: DateTime<Utc>,
     /// Paths relative to the destination.
     pub named: HashSet<String>,
@@ -44,7 +45,7 @@ pub async fn remove_orphans(
         let is_unneeded = match data_file(path) {
             Some(file) => is_staged(path) || (!live.contains(file) && !replaced.keeps(file, listed)),
             None if is_staged(path) => is_pack(path),
-            None => is_pack(path) && !recent.named.contains(path) && listed.modified_at > recent.since,
+            None => is_pack(path) && !recent.named.contains(path) && listed.modified_at >= recent.since,
         };
         is_unneeded && listed.modified_at < before
     };

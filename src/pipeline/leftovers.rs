@@ -3,6 +3,8 @@
 //!
 //! The rule: what one run cannot remove stays marked for the next.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::ledger::{self, Head, LedgerError};
@@ -110,8 +112,12 @@ pub(super) async fn clean_up<E: From<LoadError> + From<LedgerError>>(
 ) -> Result<Cleaned, E> {
     // What is removed must not hang on a checkpoint.
     let Some(table) = Table::open_by_log(store).await? else { return Ok(Cleaned::default()) };
-    let (since, first) = table.recent_versions(from).await?;
-    let named = ledger::packs_since(&table, first).await?;
+    // Without a dead run there is nobody who may have left a pack.
+    let since = from.unwrap_or(DateTime::<Utc>::MAX_UTC);
+    let named = match from {
+        Some(from) => ledger::packs_since(&table, table.first_version_since(from).await?).await?,
+        None => HashSet::new(),
+    };
     let replaced = Replaced::read(store, &table, grace).await?.without(unneeded);
     let removed = load::remove_orphans(store, &table, &RecentPacks { since, named }, &replaced).await?;
     Ok(Cleaned { removed, keeps_replaced: !replaced.is_empty() })

@@ -99,15 +99,13 @@ impl Table {
         }
     }
 
-    /// The versions committed since `from`, and in any case within an hour of the newest: a time before all of them, and
-    /// the first of them.
-    pub async fn recent_versions(&self, from: Option<DateTime<Utc>>) -> Result<(DateTime<Utc>, u64), LoadError> {
-        let commits = self.commit_times().await?;
-        let newest = commits.iter().map(|(_, at)| *at).max().unwrap_or(DateTime::UNIX_EPOCH);
-        let hour = newest - TimeDelta::hours(1);
-        let since = from.map_or(hour, |from| from.min(hour));
-        let first = commits.iter().filter(|(_, at)| *at >= since).map(|(version, _)| *version).min();
-        Ok((since, first.unwrap_or_default()))
+    /// The first of the versions committed at `from` or later, or shortly before, in case that a clock was put right; where
+    /// there is none, the one after the newest.
+    pub async fn first_version_since(&self, from: DateTime<Utc>) -> Result<u64, LoadError> {
+        let from = from - TimeDelta::hours(1);
+        let commits = self.commit_times().await?.into_iter();
+        let first = commits.filter(|(_, at)| *at >= from).map(|(version, _)| version).min();
+        Ok(first.unwrap_or(self.version() + 1))
     }
 
     /// Every version in the log, and when its commit was written.
