@@ -181,6 +181,37 @@ async fn a_lost_table_whose_replay_died_keeps_its_raw_pages() {
     assert_eq!(truth(&account.path()), account.truth());
 }
 
+#[cfg_attr(not(debug_assertions), ignore = "fail points are of builds with debug assertions")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_removes_what_a_dead_one_left() {
+    let (account, other) = (account().await, tempfile::tempdir().unwrap());
+    dead_replay(&account.path(), other.path()).await;
+    json(&replay(&account.path(), other.path(), &[]).await);
+    assert_eq!(truth(other.path()), account.truth());
+    assert_eq!(packs(other.path()).len(), packs(&account.path()).len());
+}
+
+#[cfg_attr(not(debug_assertions), ignore = "fail points are of builds with debug assertions")]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_of_a_sync_that_died_keep_no_replay_in_place_from_its_work() {
+    let account = Account::generated(600, "2022-01-01", "2022-02-28").await;
+    account.sync("2022-01-01", "2022-01-31").await.unwrap();
+    let before = truth(&account.path());
+    let mut sync = account.command("sync");
+    sync.args(["--from", "2022-01-01", "--to", "2022-02-28"]).env("PHONETRAIL_FAIL_POINT", "commit.put");
+    assert_eq!(output(sync).await.status.code(), None);
+    json(&replay(&account.path(), &account.path(), &[]).await);
+    assert_eq!(truth(&account.path()), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_is_refused_leaves_no_directory_behind() {
+    let (empty, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let destination = other.path().join("trail");
+    assert_eq!(replay(empty.path(), &destination, &[]).await.status.code(), Some(74));
+    assert!(!destination.exists());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_ones_table_is_not_replaced() {
     let (one, other) = (account().await, Account::generated(300, "2022-01-01", "2022-01-31").await);

@@ -18,13 +18,14 @@ use uuid::Uuid;
 
 use super::commit;
 use super::comparison::{self, Difference};
+use super::leftovers::Leftovers;
 use super::rebuild::Rebuilt;
 use crate::failpoint::FailPoint;
 use crate::ledger::{
     self, CalibrationV1, CoverageV1, EntryV1, FileV1, Head, LedgerError, PackV1, RewrittenV1, RowsV1, WorkV1,
 };
 use crate::load::{
-    self, CommitInfo, Destination, LiveFile, LoadError, RunLock, RunMark, Runs, Selection, Store, Table,
+    self, CommitInfo, DEFAULT_GRACE, Destination, LiveFile, LoadError, RunLock, RunMark, Runs, Selection, Store, Table,
 };
 use crate::model::{DetailCounts, PageError, Partition, RowSet, StagedFile, Window};
 
@@ -146,16 +147,49 @@ pub enum ReplayError {
 
 /// Makes the table at the request's destination of the raw pages in its source, in one version; or compares.
 pub async fn replay(request: &ReplayRequest) -> Result<ReplayReport, ReplayError> {
-    let started = Instant::now();
-    let run_id = Uuid::now_v7().to_string();
     let source = Store::open(&request.source)?;
-    let rebuilt = Rebuilt::read(&source, Utc::now()).await?;
+    if request.check {
+        return rebuild(&source, Target::Compare(&request.destination)).await;
+    }
+    let store = Store::create(&request.destination)?;
+    let lock = enter(&store).await?;
+    let replayed = rebuild(&source, Target::Replace(&request.destination, &store)).await;
+    if replayed.is_err() {
+        lock.abandon(&store);
+    }
+    replayed
+}
+
+/// Opens the destination to this run, and to others. What dead runs left goes before packs are read and files written: one
+/// of theirs might be a pack of which the table has no rows.
+async fn enter(store: &Store) -> Result<RunLock, ReplayError> {
+    let mut lock = RunLock::acquire(store).await?;
+    let table = Table::open(store).await?;
+    let head = match &table {
+        Some(table) => Some(Head::read(table).await?),
+        None => None,
+    };
+    let table = table.as_ref().zip(head.as_ref());
+    Leftovers::remove::<ReplayError>(store, table, lock.may_clean_up(), DEFAULT_GRACE).await?;
+    lock.share().await?;
+    Ok(lock)
+}
+
+/// What the rows are made for.
+enum Target<'r> {
+    Compare(&'r Destination),
+    Replace(&'r Destination, &'r Store),
+}
+
+async fn rebuild(source: &Store, target: Target<'_>) -> Result<ReplayReport, ReplayError> {
+    let started = Instant::now();
+    let rebuilt = Rebuilt::read(source, Utc::now()).await?;
     if rebuilt.packs.is_empty() {
         return Err(ReplayError::NoPacks { source_url: source.url().to_string() });
     }
-    let known = Known::read(&source, &rebuilt.packs).await?;
+    let known = Known::read(source, &rebuilt.packs).await?;
     let mut report = ReplayReport {
-        run_id,
+        run_id: Uuid::now_v7().to_string(),
         packs: rebuilt.packs.len() as u64,
         windows: rebuilt.windows,
         pages: rebuilt.pages,
@@ -163,10 +197,11 @@ pub async fn replay(request: &ReplayRequest) -> Result<ReplayReport, ReplayError
         detail: rebuilt.detail,
         ..ReplayReport::default()
     };
-    if request.check {
-        compare(&request.destination, rebuilt, &mut report).await?;
-    } else {
-        replace(&source, &request.destination, rebuilt, known, &mut report).await?;
+    match target {
+        Target::Compare(destination) => compare(destination, rebuilt, &mut report).await?,
+        Target::Replace(destination, store) => {
+            replace(source, (destination, store), rebuilt, known, &mut report).await?;
+        }
     }
     report.wall_seconds = started.elapsed().as_secs_f64();
     Ok(report)
@@ -209,19 +244,16 @@ async fn compare(destination: &Destination, rebuilt: Rebuilt, report: &mut Repla
 
 async fn replace(
     source: &Store,
-    destination: &Destination,
+    (destination, store): (&Destination, &Store),
     rebuilt: Rebuilt,
     known: Option<Known>,
     report: &mut ReplayReport,
 ) -> Result<(), ReplayError> {
-    let store = Store::create(destination)?;
     let in_place = store.url() == source.url();
-    let mut lock = RunLock::acquire(&store).await?;
-    lock.share().await?;
     if store.directory().is_none() {
-        store.probe().await?.require_put_if_absent(&store)?;
+        store.probe().await?.require_put_if_absent(store)?;
     }
-    let table = Table::open(&store).await?;
+    let table = Table::open(store).await?;
     let live = match &table {
         Some(table) => table.files(&Selection::All).await?,
         None => Vec::new(),
@@ -230,20 +262,20 @@ async fn replace(
         return Err(ReplayError::Occupied { destination: destination.to_string() });
     }
 
-    let mark = RunMark::set(&store, &report.run_id).await?;
+    let mark = RunMark::set(store, &report.run_id).await?;
     let Rebuilt { runs, packs, coverage, .. } = rebuilt;
-    let (files, rows) = stage(&store, Arc::new(runs)).await?;
+    let (files, rows) = stage(store, Arc::new(runs)).await?;
     let prepared = async {
-        let stored = stored_rows(&store, &live).await?;
+        let stored = stored_rows(store, &live).await?;
         if in_place && !live.is_empty() && stored != rows {
             return Err(ReplayError::RowsDiffer { stored: stored.count(), rebuilt: rows.count() });
         }
         if !in_place {
-            copy_packs(source, &store, &packs).await?;
+            copy_packs(source, store, &packs).await?;
         }
         let table = match table {
             Some(table) => table,
-            None => Table::create(&store, info(&commit::entry(&report.run_id, WorkV1::Create))?).await?,
+            None => Table::create(store, info(&commit::entry(&report.run_id, WorkV1::Create))?).await?,
         };
         let replaces = !live.is_empty();
         Ok((table, replaces.then(|| RewrittenV1 { before: stored.into(), after: rows.into() })))
@@ -252,7 +284,7 @@ async fn replace(
         Ok(prepared) => prepared,
         Err(error) => {
             store.discard(commit::data_paths(&files)).await?;
-            mark.clear(&store).await?;
+            mark.clear(store).await?;
             return Err(error);
         }
     };
@@ -266,10 +298,10 @@ async fn replace(
         calibrations: known.map(|known| known.calibrations).unwrap_or_default(),
         ..commit::entry(&report.run_id, WorkV1::Replay)
     };
-    report.version = Some(put(&store, &mut table, &live, &files, entry).await?);
+    report.version = Some(put(store, &mut table, &live, &files, entry).await?);
     // Files that were replaced stay for their time of grace; the mark leads the next run to them.
     if live.is_empty() {
-        mark.clear(&store).await?;
+        mark.clear(store).await?;
     }
     report.rows = rows.count();
     report.files = files.len() as u64;
