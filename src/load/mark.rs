@@ -17,7 +17,7 @@ pub struct RunMark {
 impl RunMark {
     /// Says that `run` will write.
     pub async fn set(store: &Store, run: &str) -> Result<Self, LoadError> {
-        let path = format!("{}/{run}", directory());
+        let path = path(run);
         store.put(&path, Bytes::new()).await?;
         FailPoint::MarkSet.pass();
         Ok(Self { path })
@@ -38,6 +38,11 @@ impl RunMark {
         let listed = store.list(&directory()).await?.into_iter();
         Ok(listed.map(|listed| (Self { path: listed.path }, listed.modified_at)).collect())
     }
+}
+
+/// Where the mark of `run` lies below the destination.
+pub(super) fn path(run: &str) -> String {
+    format!("{}/{run}", directory())
 }
 
 fn directory() -> String {

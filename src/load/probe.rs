@@ -1,6 +1,7 @@
 //! Whether a destination can hold a table, found out by doing what a sync does.
 //!
-//! The rule: the probe leaves nothing behind, and touches nothing that lies there.
+//! The rule: the probe leaves nothing behind, and touches nothing that lies there. On object storage it lies among the marks
+//! of runs: where it is interrupted, a later run removes it as one of them.
 
 use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
@@ -9,7 +10,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 use uuid::Uuid;
 
 use super::store::object;
-use super::{LoadError, Store};
+use super::{LoadError, Store, mark};
 use crate::failpoint::FailPoint;
 
 /// How many writers race for one object: enough to meet if the store looks first and writes then.
@@ -39,7 +40,12 @@ impl Probe {
 impl Store {
     /// Writes, publishes, lists, reads and removes an object of its own.
     pub async fn probe(&self) -> Result<Probe, LoadError> {
-        let path = format!(".phonetrail-probe-{}", Uuid::now_v7());
+        let name = format!("probe-{}", Uuid::now_v7());
+        let path = match self.directory() {
+            // An empty directory would stay.
+            Some(_) => format!(".phonetrail-{name}"),
+            None => mark::path(&name),
+        };
         let probed = self.probe_at(&path).await;
         let removed = self.remove(vec![path]).await;
         let probed = probed?;
