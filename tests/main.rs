@@ -16,6 +16,7 @@ mod check;
 mod cli;
 mod compact;
 mod crash;
+mod disk;
 mod failures;
 mod faults;
 mod hostile;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use phonetrail::query;
 use phonetrail::simulator::SimulatorConfig;
 use test_case::test_case;
 
-use crate::support::{Account, S3, Treatment, day, output, phonetrail, placed, rows, snapshot};
+use crate::support::{Account, S3, Treatment, day, output, phonetrail, placed, refusal, rows, snapshot};
 
 const RANGE: [&str; 4] = ["--from", "2022-01-01", "--to", "2022-03-31"];
 const JSON: [&str; 2] = ["--output", "json"];
@@ -56,15 +56,6 @@ async fn sync(account: &Account, s3: &S3) -> serde_json::Value {
 fn json(output: &Output) -> serde_json::Value {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// The single line for the user of a command that must end with `code`.
-fn refusal(output: &Output, code: i32) -> String {
-    let text = String::from_utf8(output.stderr.clone()).unwrap();
-    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("phonetrail: ")).collect();
-    assert_eq!(output.status.code(), Some(code), "{text}");
-    assert_eq!(lines.len(), 1, "{text}");
-    lines[0].to_owned()
 }
 
 /// Every record of the account stands once in the files, and nothing lies there that does not belong.
@@ -163,32 +154,20 @@ async fn two_runs_of_many_commits_meet_and_the_table_is_exact() {
     assert_exact_by_log(&account, &s3).await;
 }
 
+/// Every put is so treated at first. That an object exists is said of commits, which are to be the first to write it.
+#[test_case(Treatment::LoseAnswer, ""; "that are done and answered 503")]
+#[test_case(Treatment::Exists, "_delta_log"; "of commits that are done and answered as if another were there")]
+#[test_case(Treatment::Reset, ""; "cut off on the way")]
+#[test_case(Treatment::LoseConnection, ""; "that are done and never answered")]
+#[test_case(Treatment::Delay(Duration::from_millis(700)), ""; "answered late")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_killed_at_any_moment_and_run_again_is_exact() {
-    let (account, s3) = (account().await, S3::start().await);
-    let mut alive = 0;
-    for life in [60, 120, 200, 300, 450] {
-        let mut command = command(&account, &s3, "sync", &RANGE);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        tokio::time::sleep(Duration::from_millis(life)).await;
-        alive += u32::from(child.try_wait().unwrap().is_none());
-        child.kill().unwrap();
-        tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
-    }
-    assert!(alive >= 2, "the kills came too late to show anything");
-
-    sync(&account, &s3).await;
-    assert_exact_by_log(&account, &s3).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn puts_whose_answers_are_lost_double_nothing() {
+async fn nothing_is_lost_or_doubled_by_puts(treatment: Treatment, name: &'static str) {
     let (account, s3) = (account().await, S3::start().await);
     let mut seen: HashMap<String, u32> = HashMap::new();
     s3.treat(move |method, path| {
         let times = seen.entry(path.to_owned()).or_default();
         *times += u32::from(method == Method::PUT);
-        if method == Method::PUT && *times == 1 { Treatment::LoseAnswer } else { Treatment::Answer }
+        if method == Method::PUT && path.contains(name) && *times == 1 { treatment } else { Treatment::Answer }
     });
     assert_eq!(sync(&account, &s3).await["rows_new"], RECORDS);
     assert_exact(&account, &s3.path());

@@ -125,7 +125,9 @@ fn load_hint(error: &LoadError) -> &'static str {
         LoadError::Url { .. } => REMOTE_HINT,
         _ if answered(error, &["401 ", "403 "]) => REMOTE_HINT,
         _ if answered(error, &["404 "]) => "See that the bucket or container exists.",
-        LoadError::Object { .. } => "Check the destination's permissions and free space, then run again.",
+        LoadError::Object { .. } | LoadError::Table { .. } | LoadError::Parquet { action: "write", .. } => {
+            "Check the destination's permissions and free space, then run again."
+        }
         LoadError::Altered { .. } => "Restore it from a copy: somebody or something has altered it.",
         LoadError::Unsorted { .. } => {
             "Another writer left it so: restore the files it replaced, or leave the month as it is."

@@ -118,6 +118,15 @@ pub(crate) async fn output(mut command: Command) -> Output {
     tokio::task::spawn_blocking(move || command.stdin(Stdio::null()).output().unwrap()).await.unwrap()
 }
 
+/// The single line for the user of a command that must end with `code`.
+pub(crate) fn refusal(output: &Output, code: i32) -> String {
+    let text = String::from_utf8(output.stderr.clone()).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("phonetrail: ")).collect();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    assert_eq!(lines.len(), 1, "{text}");
+    lines[0].to_owned()
+}
+
 /// The real program, with nothing of this environment's settings.
 pub(crate) fn phonetrail() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phonetrail"));

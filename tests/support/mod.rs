@@ -6,7 +6,7 @@ mod log;
 mod s3;
 mod table;
 
-pub(crate) use account::{Account, day, output, phonetrail, placed, snapshot};
+pub(crate) use account::{Account, day, output, phonetrail, placed, refusal, snapshot};
 pub(crate) use columns::all_columns;
 pub(crate) use log::{data_files, entries, sha256};
 pub(crate) use s3::{S3, Treatment};

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::body::Body;
@@ -35,6 +35,14 @@ pub(crate) enum Treatment {
     Deny,
     /// It is done, and answered as if the server were overloaded.
     LoseAnswer,
+    /// It is done, and the connection closed before the answer.
+    LoseConnection,
+    /// Its connection is closed while its body is on the way.
+    Reset,
+    /// It is done, and answered as if somebody else had been first.
+    Exists,
+    /// It is answered so much later.
+    Delay(Duration),
     /// A put is done, whatever its conditions.
     Overwrite,
     /// Its object seems to have been written so long ago.
@@ -127,6 +135,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let file = file(shared.directory.path(), request.uri().path());
     let (parts, body) = request.into_parts();
     let is_conditional = parts.headers.contains_key(IF_NONE_MATCH);
+    if treatment == Treatment::Reset {
+        hang_up();
+    }
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let request = s3s::HttpRequest::from_parts(parts, body.into());
 
@@ -144,6 +155,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let mut response = answered.unwrap().map(Body::new);
     match treatment {
         Treatment::LoseAnswer => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Treatment::LoseConnection => hang_up(),
+        Treatment::Exists => return StatusCode::PRECONDITION_FAILED.into_response(),
+        Treatment::Delay(time) => tokio::time::sleep(time).await,
         Treatment::Backdate(age) => {
             let written = (Utc::now() - age).format("%a, %d %b %Y %H:%M:%S GMT").to_string();
             response.headers_mut().insert(LAST_MODIFIED, written.parse().unwrap());
@@ -151,6 +165,11 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         _ => (),
     }
     response
+}
+
+/// Ends the task that serves the connection, and with it the connection. Nobody is told of this panic.
+fn hang_up() -> ! {
+    std::panic::resume_unwind(Box::new("hung up"))
 }
 
 fn denied() -> Response {
