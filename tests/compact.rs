@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -280,29 +280,6 @@ async fn an_altered_file_is_refused_and_spoils_no_sync() {
     std::fs::write(&path, bytes).unwrap();
     assert_eq!(account.sync("2022-04-01", "2022-04-30").await.unwrap().compacted.len(), 1);
     assert_exact(&account, &destination);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_compaction_killed_at_any_moment_and_run_again_is_exact() {
-    let account = crowded().await;
-    let (mut alive, mut committed) = (0, 0);
-    for life in [30, 80, 150, 250, 400, 600, 900] {
-        let destination = copy(&account.path(), &life.to_string());
-        let mut killed = command(&destination, &APRIL);
-        let mut killed = killed.args(["--grace", "0"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        tokio::time::sleep(Duration::from_millis(life)).await;
-        alive += u32::from(killed.try_wait().unwrap().is_none());
-        killed.kill().unwrap();
-        tokio::task::spawn_blocking(move || killed.wait().unwrap()).await.unwrap();
-        committed += compactions(&destination).len();
-
-        json(&compact(&destination, &[&APRIL[..], &["--grace", "0"]].concat()).await);
-        assert_eq!((most_files(&destination), compactions(&destination).len()), (1, 1), "after {life} ms");
-        assert_eq!(present(&destination), data_files(&destination).0, "after {life} ms");
-        let ids: BTreeSet<String> = rows(&destination).into_iter().map(|row| row.record_id).collect();
-        assert_eq!(ids, rows(&account.path()).into_iter().map(|row| row.record_id).collect(), "after {life} ms");
-    }
-    assert!(alive >= 4, "the kills came too late to show anything: {alive} alive, {committed} committed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

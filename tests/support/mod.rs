@@ -10,4 +10,4 @@ pub(crate) use account::{Account, day, output, phonetrail, placed, refusal, snap
 pub(crate) use columns::all_columns;
 pub(crate) use log::{data_files, entries, sha256};
 pub(crate) use s3::{S3, Treatment};
-pub(crate) use table::{Row, canonical, multiset, rows};
+pub(crate) use table::{Row, batch_rows, canonical, file_rows, multiset, parquet_files, rows};

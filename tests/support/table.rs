@@ -33,16 +33,20 @@ pub(crate) fn rows(destination: &Path) -> Vec<Row> {
     let is_replaced = |file: &Path| replaced.contains(file.strip_prefix(&table).unwrap().to_str().unwrap());
     let mut rows = Vec::new();
     for file in parquet_files(&table).into_iter().filter(|file| !is_replaced(file)) {
-        let partition = file.parent().unwrap().strip_prefix(&table).unwrap().to_str().unwrap().to_owned();
-        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&file).unwrap()).unwrap().build().unwrap();
-        for batch in reader {
-            rows.extend(batch_rows(&batch.unwrap(), &partition, &file));
-        }
+        rows.extend(file_rows(&table, &file, File::open(&file).unwrap()));
     }
     rows
 }
 
-fn batch_rows(batch: &RecordBatch, partition: &str, file: &Path) -> Vec<Row> {
+/// All rows of a file of `table`, which is open.
+pub(crate) fn file_rows(table: &Path, path: &Path, file: File) -> Vec<Row> {
+    let partition = path.parent().unwrap().strip_prefix(table).unwrap().to_str().unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+    reader.flat_map(|batch| batch_rows(&batch.unwrap(), partition, path)).collect()
+}
+
+/// The rows of a batch from the file `file`.
+pub(crate) fn batch_rows(batch: &RecordBatch, partition: &str, file: &Path) -> Vec<Row> {
     let ids = batch.column_by_name("record_id").unwrap().as_string::<i32>();
     let accounts = batch.column_by_name("account_id").unwrap().as_string::<i32>();
     let times = batch.column_by_name("event_time").unwrap().as_primitive::<TimestampMicrosecondType>();
@@ -57,7 +61,8 @@ fn batch_rows(batch: &RecordBatch, partition: &str, file: &Path) -> Vec<Row> {
     (0..batch.num_rows()).map(row).collect()
 }
 
-fn parquet_files(directory: &Path) -> Vec<PathBuf> {
+/// The Parquet files below `directory`.
+pub(crate) fn parquet_files(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory).into_iter().flatten() {
         let path = entry.unwrap().path();
