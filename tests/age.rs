@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use phonetrail::load::{Selection, Store, Table};
 use phonetrail::pipeline::{self, SyncRequest};
@@ -141,7 +142,9 @@ async fn what_a_run_left_behind_is_looked_for_only_where_one_did_not_end() {
     account.sync("2022-01-01", "2022-02-01").await.unwrap();
     assert!(left_behind.iter().all(|path| path.exists()));
 
-    std::fs::write(marks.join("of-a-run-that-died"), "").unwrap();
+    // A run is marked before it writes.
+    let mark = std::fs::File::create(marks.join("of-a-run-that-died")).unwrap();
+    mark.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
     account.sync("2022-01-01", "2022-02-02").await.unwrap();
     assert!(left_behind.iter().all(|path| !path.exists()));
     assert_eq!(std::fs::read_dir(&marks).unwrap().count(), 0);
