@@ -3,26 +3,17 @@
 //! The rule: a file holds one partition, sorted by time and identity, and says so in its metadata.
 
 use ::parquet::arrow::ArrowWriter;
-use ::parquet::basic::{Compression, Encoding, ZstdLevel};
 use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::SortingColumn;
-use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
-use ::parquet::schema::types::ColumnPath;
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::layout::writer_options;
 use super::sorted::sorted;
 use super::{LoadError, table};
 use crate::model::{Partition, StagedFile, file_schema};
-
-/// Rows a row group holds at most: small enough to be skipped by time, large enough to compress.
-const ROW_GROUP_ROWS: usize = 65_536;
-
-/// What the files say wrote them.
-const CREATED_BY: &str = concat!("phonetrail ", env!("CARGO_PKG_VERSION"));
 
 /// Writes the rows of a partition, batches in order each, as one file. Gives the file and its bytes.
 pub fn stage(partition: Partition, batches: &[RecordBatch]) -> Result<(StagedFile, Bytes), LoadError> {
@@ -50,36 +41,8 @@ pub(super) fn file_path(partition: &Partition) -> String {
 }
 
 fn written(rows: &RecordBatch) -> Result<Bytes, ParquetError> {
-    let mut writer = ArrowWriter::try_new(Vec::new(), file_schema(), Some(properties()?))?;
+    let options = writer_options(rows.num_rows() as u64)?;
+    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), file_schema(), options)?;
     writer.write(rows)?;
     Ok(writer.into_inner()?.into())
-}
-
-/// The order of a file's rows, as its metadata declares it.
-pub(super) fn sorting_columns() -> Result<Vec<SortingColumn>, ParquetError> {
-    let ascending = |name| -> Result<SortingColumn, ParquetError> {
-        let index = file_schema().index_of(name)?;
-        let column_idx =
-            i32::try_from(index).map_err(|_| ParquetError::General(format!("column {name} is out of range")))?;
-        Ok(SortingColumn { column_idx, descending: false, nulls_first: true })
-    };
-    Ok(vec![ascending("event_time")?, ascending("record_id")?])
-}
-
-/// How files are written.
-pub(super) fn properties() -> Result<WriterProperties, ParquetError> {
-    let record_id = ColumnPath::from("record_id");
-    let event_time = ColumnPath::from("event_time");
-    let properties = WriterProperties::builder()
-        .set_created_by(CREATED_BY.to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_statistics_enabled(EnabledStatistics::Page)
-        .set_sorting_columns(Some(sorting_columns()?))
-        // Every value is another one: a dictionary would only be filled and thrown away.
-        .set_column_dictionary_enabled(record_id, false)
-        .set_column_dictionary_enabled(event_time.clone(), false)
-        .set_column_encoding(event_time, Encoding::DELTA_BINARY_PACKED)
-        .build();
-    Ok(properties)
 }

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::ReadFile;
 use crate::load::content;
-use crate::load::parquet::sorting_columns;
+use crate::load::layout::sorting_columns;
 use crate::load::ranged::RangedFile;
 use crate::load::sorted::{EVENT_TIME, reordered};
 use crate::load::store::object;
@@ -72,9 +72,13 @@ impl Input {
         Ok(Self { file, first, is_sorted, reader, metadata })
     }
 
+    pub(super) fn row_count(&self) -> u64 {
+        self.metadata.metadata().file_metadata().num_rows().unsigned_abs()
+    }
+
     /// How many of its rows must be sorted.
     pub(super) fn unsorted_rows(&self) -> u64 {
-        if self.is_sorted { 0 } else { self.metadata.metadata().file_metadata().num_rows().unsigned_abs() }
+        if self.is_sorted { 0 } else { self.row_count() }
     }
 
     /// Its rows, and what they are counted in.

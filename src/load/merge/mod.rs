@@ -81,8 +81,9 @@ async fn merge_here(store: &Store, files: Vec<(LiveFile, Option<String>)>) -> Re
         return Err(LoadError::Unsorted { partition, row_count: unsorted_rows });
     }
 
+    let row_count = inputs.iter().map(Input::row_count).sum();
     let mut merge = Merge::new(inputs);
-    let mut output = Output::create(store, partition)?;
+    let mut output = Output::create(store, partition, row_count)?;
     while let Some(rows) = merge.next().await? {
         output.write(&rows).await?;
     }

@@ -17,7 +17,8 @@ use tokio::io::AsyncWriteExt;
 
 use super::order::{Key, key};
 use crate::load::content::row_set;
-use crate::load::parquet::{file_path, properties};
+use crate::load::layout::writer_options;
+use crate::load::parquet::file_path;
 use crate::load::ranged::RangedFile;
 use crate::load::sorted::RECORD_ID;
 use crate::load::table::FileStats;
@@ -38,12 +39,13 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn create(store: &Store, partition: Partition) -> Result<Self, LoadError> {
+    /// Opens a file that is to hold `row_count` rows.
+    pub(super) fn create(store: &Store, partition: Partition, row_count: u64) -> Result<Self, LoadError> {
         let path = file_path(&partition);
         let location = store.staged_location(&format!("{TABLE_DIRECTORY}/{path}"));
         let writer = BufWriter::new(store.objects(), location).with_max_concurrency(PARALLEL_PARTS);
         let upload = Upload { writer, sha256: Sha256::new(), byte_count: 0 };
-        let create = || AsyncArrowWriter::try_new(upload, file_schema(), Some(properties()?));
+        let create = || AsyncArrowWriter::try_new_with_options(upload, file_schema(), writer_options(row_count)?);
         let writer = create().map_err(|source| failed("write", &path, source))?;
         Ok(Self { partition, path, writer, stats: FileStats::new()?, row_count: 0, last: None })
     }
