@@ -117,6 +117,58 @@ async fn a_query_prints_a_table_json_or_csv() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_query_tells_what_it_read() {
+    let account = three_records().await;
+    account.run("sync", &RANGE).await;
+    let sql = "SELECT event_time, verb FROM operation_logs WHERE array_contains(phone_numbers, '+12025550101')";
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"\d+ bytes", "[n] bytes");
+    settings.add_filter(r"of \d+ bytes", "of [n] bytes");
+    settings.add_filter(r"in all      \d+", "in all      [n]");
+    settings.add_filter(r#"bytes": \d+"#, r#"bytes": [n]"#);
+    settings.add_filter(r#""seconds": [0-9.]+"#, r#""seconds": [seconds]"#);
+    settings.add_filter(r"[0-9.]+ s\n", "[seconds] s\n");
+    for (format, name) in [("table", "explain_human"), ("json", "explain_json")] {
+        let told = account.run("query", &["--explain", "--output", format, sql]).await;
+        settings.bind(|| assert_snapshot!(name, text(&told.stdout)));
+    }
+    let refused = account.run("query", &["--explain", "--output", "csv", sql]).await;
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+/// Whatever footers rule out, the answer is that of every row.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_footers_rule_out_holds_no_row_of_the_answer() {
+    let account = Account::generated(3000, "2022-01-01", "2022-03-31").await;
+    account.run("sync", &["--from", "2022-01-01", "--to", "2022-03-31"]).await;
+    let answer = async |sql: String| text(&account.run("query", &["--output", "csv", &sql]).await.stdout);
+    let first = async |column: &str| {
+        let sql = format!("SELECT {column} FROM operation_logs WHERE {column} IS NOT NULL ORDER BY record_id LIMIT 1");
+        answer(sql).await.lines().nth(1).unwrap().to_owned()
+    };
+    let number = answer("SELECT n FROM (SELECT UNNEST(phone_numbers) AS n FROM operation_logs) LIMIT 1".into()).await;
+    let conditions = [
+        format!("operator_id = '{}'", first("operator_id").await),
+        format!("record_id IN ('{}', 'none')", first("record_id").await),
+        format!("array_contains(phone_numbers, '{}')", number.lines().nth(1).unwrap()),
+        "event_time >= '2022-02-10' AND event_time < '2022-02-11'".to_owned(),
+        format!("target_email = '{}' OR verb = 'import'", first("target_email").await),
+    ];
+    for condition in conditions {
+        let count = answer(format!("SELECT COUNT(record_id) AS n FROM operation_logs WHERE {condition}")).await;
+        // A filter on what is worked out leaves no file out.
+        let all = format!("SELECT SUM(CASE WHEN {condition} THEN 1 ELSE 0 END) AS n FROM operation_logs");
+        assert_eq!(count, answer(all).await, "{condition}");
+        assert_ne!(count, "n\n0\n", "{condition}");
+
+        let sql = format!("SELECT COUNT(record_id) AS n FROM operation_logs WHERE {condition}");
+        let told = account.run("query", &["--explain", "--output", "json", &sql]).await;
+        let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+        assert!(told["read"]["files"].as_u64() < told["stored"]["files"].as_u64() || condition.contains("record_id"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn times_compare_with_literals_of_sql() {
     let account = three_records().await;
     account.run("sync", &RANGE).await;

@@ -4,10 +4,14 @@
 
 mod answer;
 mod cache;
+mod condition;
+mod explanation;
+mod footers;
 mod pruning;
 mod scan;
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// The polars that frames come from.
 pub use polars;
@@ -17,6 +21,10 @@ use polars::sql::SQLContext;
 pub use self::answer::Answer;
 use self::cache::Cache;
 pub use self::cache::default_cache;
+use self::condition::Condition;
+pub use self::explanation::{Explanation, Extent};
+use self::footers::Footer;
+use self::pruning::Needs;
 use crate::load::{Destination, LiveFile, LoadError, Selection, Store, TABLE_DIRECTORY, Table};
 
 /// The name of the table in a query.
@@ -66,44 +74,82 @@ impl From<PolarsError> for QueryError {
 ///
 /// Files of object storage are first brought into the directory `cache` ([`default_cache`]), unless they are there.
 pub async fn frame(destination: &Destination, cache: &Path) -> Result<LazyFrame, QueryError> {
-    let (store, files) = open(destination).await?;
-    local(&store, &files, &files, cache).await
+    let (store, table) = open(destination).await?;
+    let files = table.files(&Selection::All).await?;
+    let root = local(&store, &files, &files, cache).await?;
+    Ok(scan::scan(&root, &files)?)
 }
 
-/// Answers `sql` over the table as [`frame`] gives it, under the name [`TABLE_NAME`]. Of object storage, only files are
-/// fetched that can hold rows which the query's own filter lets pass.
+/// Answers `sql` over the table as [`frame`] gives it, under the name [`TABLE_NAME`]. Only files are read, and of object
+/// storage fetched, that can hold rows which the query's own filter lets pass.
 pub async fn query(destination: &Destination, sql: &str, cache: &Path) -> Result<Answer, QueryError> {
-    let (store, files) = open(destination).await?;
-    let needed = match store.directory() {
-        Some(_) => files.clone(),
-        None => {
-            blocking({
-                let (sql, files) = (sql.to_owned(), files.clone());
-                move || pruning::needed(&sql, files)
-            })
-            .await?
-        }
-    };
-    let (frame, sql) = (local(&store, &files, &needed, cache).await?, sql.to_owned());
-    blocking(move || Ok(Answer::from(&self::sql(frame, &sql)?.collect()?))).await
+    Ok(run(destination, sql, cache, false).await?.0)
 }
 
-async fn open(destination: &Destination) -> Result<(Store, Vec<LiveFile>), QueryError> {
+/// Answers `sql` as [`query`] does, and tells what was read for it.
+pub async fn explain(destination: &Destination, sql: &str, cache: &Path) -> Result<(Answer, Explanation), QueryError> {
+    run(destination, sql, cache, true).await
+}
+
+/// Footers are read where they can rule something out, or are to be told of.
+async fn run(
+    destination: &Destination,
+    sql: &str,
+    cache: &Path,
+    explained: bool,
+) -> Result<(Answer, Explanation), QueryError> {
+    let began = Instant::now();
+    let (store, table) = open(destination).await?;
+    let live = table.files(&Selection::All).await?;
+    let mut explanation = Explanation { version: table.version(), stored: Extent::of(&live), ..Explanation::default() };
+
+    let (needs, files) = blocking({
+        let (sql, live) = (sql.to_owned(), live.clone());
+        move || {
+            let needs = Needs::of(&sql)?;
+            let files = needs.files(live);
+            Ok((needs, files))
+        }
+    })
+    .await?;
+    explanation.of_partitions = Extent::of(&files);
+    explanation.columns = explanation::in_files(needs.columns.as_ref());
+
+    let (root, sql) = (local(&store, &live, &files, cache).await?, sql.to_owned());
+    blocking(move || {
+        let condition = needs.filter.as_ref().map_or(Condition::Unknown, Condition::of);
+        let mut files = files;
+        if explained || !condition.is_unknown() {
+            let footers = footers::read(&root, &files, &condition, needs.columns.as_ref());
+            explanation.count(&files, &footers);
+            let is_needed = |footer: &Option<Footer>| footer.as_ref().is_none_or(|footer| footer.needed_groups > 0);
+            let mut needed = footers.iter().map(is_needed);
+            files.retain(|_| needed.next().unwrap_or(true));
+        }
+        let answer = Answer::from(&self::sql(scan::scan(&root, &files)?, &sql)?.collect()?);
+        explanation.rows_returned = answer.rows.len() as u64;
+        explanation.seconds = began.elapsed().as_secs_f64();
+        Ok((answer, explanation))
+    })
+    .await
+}
+
+async fn open(destination: &Destination) -> Result<(Store, Table), QueryError> {
     let store = Store::open(destination)?;
     let no_table = || QueryError::NoTable { destination: destination.to_string() };
     let table = Table::open(&store).await?.ok_or_else(no_table)?;
-    Ok((store, table.files(&Selection::All).await?))
+    Ok((store, table))
 }
 
-/// `needed` of the `live` files as a frame over local disk.
-async fn local(store: &Store, live: &[LiveFile], needed: &[LiveFile], cache: &Path) -> Result<LazyFrame, QueryError> {
+/// The table's root on local disk, where `needed` of the `live` files lie.
+async fn local(store: &Store, live: &[LiveFile], needed: &[LiveFile], cache: &Path) -> Result<PathBuf, QueryError> {
     if let Some(directory) = store.directory() {
-        return Ok(scan::scan(&directory.join(TABLE_DIRECTORY), needed)?);
+        return Ok(directory.join(TABLE_DIRECTORY));
     }
     let cache = Cache::of(cache, store);
     cache.retain(live)?;
     cache.fetch(store, needed).await?;
-    Ok(scan::scan(&cache.root(), needed)?)
+    Ok(cache.root())
 }
 
 fn sql(table: LazyFrame, sql: &str) -> Result<LazyFrame, PolarsError> {

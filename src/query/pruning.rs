@@ -1,5 +1,5 @@
-//! Which files a query needs, found out before they are fetched: by a rehearsal on no rows, in which polars says by what
-//! it would filter.
+//! What a query needs, found out before anything is fetched: by a rehearsal on no rows, in which polars says by what it
+//! would filter and which columns it would read; and which partitions that rules out.
 //!
 //! The rule: a file is left out only where none of its rows can pass. Whatever is not understood needs every file.
 
@@ -21,42 +21,54 @@ use crate::model::{PARTITION_COLUMNS, Partition};
 /// How a plan shows that it looks at the rehearsed table.
 const REHEARSAL: &str = "Anonymous SCAN";
 
-const TIME: &str = "event_time";
+pub(super) const TIME: &str = "event_time";
 
 /// The bounds of the times that a partition's rows can have.
 const FIRST: &str = "first_time";
 const LAST: &str = "last_time";
 
-/// Those of `files` that `query` needs.
-pub(super) fn needed(query: &str, files: Vec<LiveFile>) -> PolarsResult<Vec<LiveFile>> {
-    let Some(filter) = rehearse(query)? else { return Ok(files) };
-    let kept = conditions(&filter).and_then(|condition| matching(condition, &files).ok());
-    Ok(match kept {
-        Some(kept) => files.into_iter().enumerate().filter(|(n, _)| kept.contains(n)).map(|(_, file)| file).collect(),
-        None => files,
-    })
+/// What a query needs of the table.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Needs {
+    /// What every row that it looks at must fulfil, where that can be told.
+    pub(super) filter: Option<Expr>,
+    /// The columns that it reads, where not all.
+    pub(super) columns: Option<HashSet<String>>,
 }
 
-/// What every row that `query` looks at must fulfil, where that can be told.
-fn rehearse(query: &str) -> PolarsResult<Option<Expr>> {
-    let rehearsal = Arc::new(Rehearsal::default());
-    let arguments = ScanArgsAnonymous { schema: Some(schema(|_| true)), ..ScanArgsAnonymous::default() };
-    let table = LazyFrame::anonymous_scan(Arc::<Rehearsal>::clone(&rehearsal), arguments)?;
-    let plan = sql(table, query)?;
-    // A second look at the table may need other rows, and may be skipped where there are none.
-    if plan.describe_optimized_plan()?.matches(REHEARSAL).count() != 1 {
-        return Ok(None);
+impl Needs {
+    /// Rehearses `query`.
+    pub(super) fn of(query: &str) -> PolarsResult<Self> {
+        let rehearsal = Arc::new(Rehearsal::default());
+        let arguments = ScanArgsAnonymous { schema: Some(schema(|_| true)), ..ScanArgsAnonymous::default() };
+        let table = LazyFrame::anonymous_scan(Arc::<Rehearsal>::clone(&rehearsal), arguments)?;
+        let plan = sql(table, query)?;
+        // A second look at the table may need other rows, and may be skipped where there are none.
+        if plan.describe_optimized_plan()?.matches(REHEARSAL).count() != 1 {
+            return Ok(Self::default());
+        }
+        // What is wrong with the query will be told by the query itself.
+        let _ = plan.collect();
+        let mut looks = rehearsal.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(if looks.len() == 1 { looks.pop().unwrap_or_default() } else { Self::default() })
     }
-    // What is wrong with the query will be told by the query itself.
-    let _ = plan.collect();
-    let mut filters = rehearsal.filters.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(if filters.len() == 1 { filters.pop().flatten() } else { None })
+
+    /// Those of `files` whose partitions can hold rows that it looks at.
+    pub(super) fn files(&self, files: Vec<LiveFile>) -> Vec<LiveFile> {
+        let condition = self.filter.as_ref().and_then(conditions);
+        match condition.and_then(|condition| matching(condition, &files).ok()) {
+            Some(kept) => {
+                files.into_iter().enumerate().filter(|(n, _)| kept.contains(n)).map(|(_, file)| file).collect()
+            }
+            None => files,
+        }
+    }
 }
 
-/// A table without rows that notes by what it is filtered.
+/// A table without rows that notes what is asked of it.
 #[derive(Default)]
 struct Rehearsal {
-    filters: Mutex<Vec<Option<Expr>>>,
+    looks: Mutex<Vec<Needs>>,
 }
 
 impl AnonymousScan for Rehearsal {
@@ -65,11 +77,20 @@ impl AnonymousScan for Rehearsal {
     }
 
     fn scan(&self, arguments: AnonymousScanArgs) -> PolarsResult<DataFrame> {
-        self.filters.lock().unwrap_or_else(PoisonError::into_inner).push(arguments.predicate);
-        Ok(empty())
+        let columns = arguments.with_columns.map(|columns| columns.iter().map(ToString::to_string).collect());
+        let look = Needs { filter: arguments.predicate, columns };
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner).push(look);
+        match arguments.output_schema {
+            Some(wanted) => empty().select(wanted.iter_names_cloned()),
+            None => Ok(empty()),
+        }
     }
 
     fn allows_predicate_pushdown(&self) -> bool {
+        true
+    }
+
+    fn allows_projection_pushdown(&self) -> bool {
         true
     }
 }
@@ -127,7 +148,7 @@ fn with_column(expression: &Expr, name: &str) -> Option<Expr> {
 }
 
 /// Whether `expression` is about columns of which `known` is true, and is worked out value by value.
-fn is_decidable(expression: &Expr, known: &dyn Fn(&str) -> bool) -> bool {
+pub(super) fn is_decidable(expression: &Expr, known: &dyn Fn(&str) -> bool) -> bool {
     use BooleanFunction::{IsBetween, IsIn, IsNotNull, IsNull, Not};
     match expression {
         Expr::Column(name) => known(name),
@@ -150,7 +171,7 @@ fn binary(left: Expr, op: Operator, right: Expr) -> Expr {
     Expr::BinaryExpr { left: Arc::new(left), op, right: Arc::new(right) }
 }
 
-fn mirrored(op: Operator) -> Operator {
+pub(super) fn mirrored(op: Operator) -> Operator {
     match op {
         Operator::Lt => Operator::Gt,
         Operator::LtEq => Operator::GtEq,
@@ -229,7 +250,7 @@ mod tests {
     fn a_query_needs_the_files(condition: &str, expected: usize) {
         let query =
             format!("SELECT operator_id, COUNT(*) AS n FROM operation_logs WHERE {condition} GROUP BY operator_id");
-        assert_eq!(needed(&query, files()).unwrap().len(), expected);
+        assert_eq!(Needs::of(&query).unwrap().files(files()).len(), expected);
     }
 
     #[test]
@@ -238,12 +259,12 @@ mod tests {
             "SELECT * FROM operation_logs LIMIT 5",
             "SELECT a.verb FROM operation_logs a JOIN operation_logs b ON a.record_id = b.record_id WHERE a.year = 2022",
         ] {
-            assert_eq!(needed(query, files()).unwrap().len(), 49, "{query}");
+            assert_eq!(Needs::of(query).unwrap().files(files()).len(), 49, "{query}");
         }
     }
 
     #[test]
     fn a_query_that_makes_no_sense_is_told_before_anything_is_fetched() {
-        assert!(needed("SELECT nonsense FROM operation_logs", files()).is_err());
+        assert!(Needs::of("SELECT nonsense FROM operation_logs").is_err());
     }
 }
