@@ -6,7 +6,7 @@
 //! through all points.
 //!
 //! The rule: a point stands beside each step after which the destination is another one, and costs nothing where it
-//! matters: without debug assertions, [`FailPoint::pass`] is empty.
+//! matters: without debug assertions, `FailPoint::pass` is empty.
 
 /// Declares the points, each with its name.
 macro_rules! points {
