@@ -9,7 +9,8 @@ use crate::load::LiveFile;
 use crate::model::COLUMNS;
 
 /// What a query read. Bytes are those that it cannot do without, as the files' footers state them: the system may read
-/// more, and what it holds in memory it does not read at all.
+/// more, and what it holds in memory it does not read at all. Of a query that looks at the table more than once, everything
+/// is counted once.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Explanation {
     /// The table's version.

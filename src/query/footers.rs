@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
 
+use parquet::basic::{LogicalType, TimeUnit};
 use parquet::bloom_filter::Sbbf;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::FOOTER_SIZE;
@@ -107,7 +108,8 @@ impl Asked<'_> {
 
     fn may_hold(&mut self, name: &str, values: &[String]) -> Result<bool> {
         let Some(column) = column(self.group, name) else { return Ok(true) };
-        let bounds = match column.statistics() {
+        // Bounds in the old form are of no defined order.
+        let bounds = match column.statistics().filter(|bounds| !bounds.is_min_max_deprecated()) {
             Some(Statistics::ByteArray(bounds)) => (bounds.min_bytes_opt(), bounds.max_bytes_opt()),
             _ => (None, None),
         };
@@ -124,7 +126,13 @@ impl Asked<'_> {
     }
 
     fn may_be_within(&self, first: i64, last: i64) -> bool {
-        match column(self.group, TIME).and_then(ColumnChunkMetaData::statistics) {
+        // Another writer may have chosen another unit.
+        let of_micros = |column: &&ColumnChunkMetaData| {
+            matches!(column.column_descr().logical_type_ref(),
+            Some(LogicalType::Timestamp(time)) if time.unit == TimeUnit::MICROS)
+        };
+        let column = column(self.group, TIME).filter(of_micros);
+        match column.and_then(ColumnChunkMetaData::statistics) {
             Some(Statistics::Int64(bounds)) => {
                 bounds.min_opt().is_none_or(|min| *min <= last) && bounds.max_opt().is_none_or(|max| *max >= first)
             }
