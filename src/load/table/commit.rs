@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{DataType as ArrowType, Field, Schema};
@@ -26,6 +27,9 @@ use crate::model::{Partition, StagedFile};
 
 /// The key of the ledger entry within a commit's `commitInfo`.
 const ENTRY_KEY: &str = "phonetrail";
+
+/// How long to wait before each further attempt at a commit that the store gave no clear answer to.
+const DELAYS: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2)];
 
 /// What a commit says about itself.
 #[derive(Clone, Debug)]
@@ -75,13 +79,38 @@ impl CommitInfo {
 impl Table {
     /// Commits published files with `info` on exactly this version.
     pub async fn commit(&mut self, files: &[StagedFile], info: CommitInfo) -> Result<CommitOutcome, LoadError> {
-        let (snapshot, files) = (Arc::clone(&self.snapshot), files.to_vec());
-        let committed = blocking(&self.engine, move |engine| commit(engine, snapshot, files, info)).await?;
-        self.conclude(committed).await
+        let files = files.to_vec();
+        self.attempt(move |engine, snapshot| commit(engine, snapshot, files.clone(), &info)).await
+    }
+
+    /// Makes a commit, and again while the store gives no clear answer and the log does not have it. The version is written
+    /// only where it is absent, so whichever attempt arrives first is the only one.
+    pub(super) async fn attempt(
+        &mut self,
+        commit: impl Fn(&TableEngine, SnapshotRef) -> KernelResult<Commit> + Send + Sync + 'static,
+    ) -> Result<CommitOutcome, LoadError> {
+        let (commit, base) = (Arc::new(commit), self.version());
+        for delay in DELAYS {
+            let outcome = self.attempt_once(Arc::clone(&commit)).await?;
+            if !matches!(outcome, CommitOutcome::Unknown(_)) {
+                return Ok(outcome);
+            }
+            tokio::time::sleep(delay).await;
+            self.refresh().await?;
+            if self.version() != base {
+                return Ok(outcome);
+            }
+        }
+        self.attempt_once(commit).await
     }
 
     /// Moves to the version that a commit made, if it made one.
-    pub(super) async fn conclude(&mut self, committed: KernelResult<Commit>) -> Result<CommitOutcome, LoadError> {
+    async fn attempt_once(
+        &mut self,
+        commit: Arc<impl Fn(&TableEngine, SnapshotRef) -> KernelResult<Commit> + Send + Sync + 'static>,
+    ) -> Result<CommitOutcome, LoadError> {
+        let snapshot = Arc::clone(&self.snapshot);
+        let committed = blocking(&self.engine, move |engine| commit(engine, snapshot)).await?;
         match committed {
             Ok(Commit::Done(version, snapshot)) => {
                 FailPoint::CommitMade.pass();
@@ -154,7 +183,7 @@ fn commit(
     engine: &TableEngine,
     snapshot: SnapshotRef,
     files: Vec<StagedFile>,
-    info: CommitInfo,
+    info: &CommitInfo,
 ) -> KernelResult<Commit> {
     let metrics: Vec<_> = info.metrics.iter().map(|(name, value)| (*name, Some(value.to_string()))).collect();
     let mut transaction = snapshot

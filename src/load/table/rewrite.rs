@@ -15,7 +15,7 @@ use delta_kernel::{Engine, KernelError, KernelResult, SnapshotRef};
 
 use super::commit::{self, Commit};
 use super::engine::TableEngine;
-use super::{CommitInfo, CommitOutcome, ENGINE_INFO, LoadError, Table, blocking};
+use super::{CommitInfo, CommitOutcome, ENGINE_INFO, LoadError, Table};
 use crate::failpoint::FailPoint;
 use crate::model::StagedFile;
 
@@ -48,11 +48,10 @@ impl Table {
         added: Vec<StagedFile>,
         info: CommitInfo,
     ) -> Result<CommitOutcome, LoadError> {
-        let snapshot = Arc::clone(&self.snapshot);
-        let committed = blocking(&self.engine, move |engine| {
-            exchange(engine, snapshot, operation, changes_data, &removed, added, &info)
-        });
-        self.conclude(committed.await?).await
+        self.attempt(move |engine, snapshot| {
+            exchange(engine, snapshot, operation.clone(), changes_data, &removed, added.clone(), &info)
+        })
+        .await
     }
 }
 
