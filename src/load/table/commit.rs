@@ -29,7 +29,8 @@ use crate::model::{Partition, StagedFile};
 const ENTRY_KEY: &str = "phonetrail";
 
 /// How long to wait before each further attempt at a commit that the store gave no clear answer to.
-const DELAYS: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2)];
+pub(super) const DELAYS: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2)];
 
 /// What a commit says about itself.
 #[derive(Clone, Debug)]

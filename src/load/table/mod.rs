@@ -19,7 +19,7 @@ use delta_kernel::scan::state::ScanFile;
 use delta_kernel::schema::StructType;
 use delta_kernel::transaction::create_table::create_table;
 use delta_kernel::transaction::data_layout::DataLayout;
-use delta_kernel::{KernelError, Snapshot, SnapshotRef};
+use delta_kernel::{KernelError, KernelResult, Snapshot, SnapshotRef};
 use url::Url;
 
 use self::checkpoint::Checkpoint;
@@ -120,26 +120,21 @@ impl Table {
         let (engine, root) = (Arc::new(engine::build(store.objects())), root_url(store)?);
         engine::make_directory(store)?;
         FailPoint::TableCreate.pass();
-        let created = blocking(&engine, {
-            let root = root.clone();
-            move |engine| {
-                let schema = Arc::new(StructType::try_from_arrow(table_schema().as_ref())?);
-                let committer = Box::new(FileSystemCommitter::new());
-                create_table(root.as_str(), schema, ENGINE_INFO, false)
-                    .with_table_properties(PROPERTIES)
-                    .with_data_layout(DataLayout::partitioned(PARTITION_COLUMNS))
-                    .with_commit_info(info.engine_data()?, info.schema())
-                    .build(engine, committer)?
-                    .commit(engine)
-                    .map(|_| ())
+        let mut delays = commit::DELAYS.iter();
+        loop {
+            let (path, info) = (root.clone(), info.clone());
+            let created = blocking(&engine, move |engine| first_version(engine, &path, &info)).await?;
+            FailPoint::TableCreated.pass();
+            match (Self::open(store).await?, created) {
+                (Some(table), _) => return Ok(table),
+                (None, Ok(())) => {
+                    return Err(LoadError::table("create", &root)(KernelError::generic("no version was written")));
+                }
+                (None, Err(error)) => match delays.next() {
+                    Some(delay) => tokio::time::sleep(*delay).await,
+                    None => return Err(LoadError::table("create", &root)(error)),
+                },
             }
-        });
-        let created = created.await?;
-        FailPoint::TableCreated.pass();
-        match (Self::open(store).await?, created) {
-            (Some(table), _) => Ok(table),
-            (None, Err(error)) => Err(LoadError::table("create", &root)(error)),
-            (None, Ok(())) => Err(LoadError::table("create", &root)(KernelError::generic("no version was written"))),
         }
     }
 
@@ -210,6 +205,18 @@ fn partition(values: &HashMap<String, String>) -> Partition {
         month: number("month"),
         category: values.get("category").cloned().unwrap_or_default().into(),
     }
+}
+
+/// Writes the first version; where another writer was faster, nothing.
+fn first_version(engine: &TableEngine, root: &Url, info: &CommitInfo) -> KernelResult<()> {
+    let schema = Arc::new(StructType::try_from_arrow(table_schema().as_ref())?);
+    create_table(root.as_str(), schema, ENGINE_INFO, false)
+        .with_table_properties(PROPERTIES)
+        .with_data_layout(DataLayout::partitioned(PARTITION_COLUMNS))
+        .with_commit_info(info.engine_data()?, info.schema())
+        .build(engine, Box::new(FileSystemCommitter::new()))?
+        .commit(engine)
+        .map(|_| ())
 }
 
 /// Runs a call of the log's library, which blocks, where it may.
