@@ -11,9 +11,8 @@ use serde_json::value::RawValue;
 
 use crate::model::{Envelope, Field, PageError, Record};
 
-/// The documented members of a record, up to where their text starts.
-const KEYS: [&str; 5] =
-    ["\"action\":\"", "\"category_type\":\"", "\"operation_detail\":\"", "\"operator\":\"", "\"time\":\""];
+/// How many members a record is documented to have.
+const MEMBERS: usize = 5;
 
 /// The JSON texts of a page's records (`text` as by [`crate::model::Page::text`]), in the page's order.
 pub(super) fn sources(text: &str) -> Result<Vec<&str>, PageError> {
@@ -29,13 +28,13 @@ pub(super) fn record(source: &str) -> Record<'_> {
 /// The record, if it is as documented and has no escapes and no white space, as most are: then quotes alone part it, and
 /// nothing of it needs to be read byte by byte. That `source` is JSON is known.
 fn bare_record(source: &str) -> Option<Record<'_>> {
-    let mut texts = [None; KEYS.len()];
+    let mut texts = [None; MEMBERS];
     let mut rest = source.strip_prefix('{')?;
-    for likely in 0..KEYS.len() {
+    for likely in 0..MEMBERS {
         let (place, value) = bare_member(rest, likely)?;
         let (value, after) = bare_text(value)?;
         texts[place] = Some(value);
-        rest = after.strip_prefix(if likely + 1 < KEYS.len() { ',' } else { '}' })?;
+        rest = after.strip_prefix(if likely + 1 < MEMBERS { ',' } else { '}' })?;
     }
     // As many members as keys: all are there only if none comes twice.
     let [Some(action), Some(category_type), Some(operation_detail), Some(operator), Some(time)] = texts else {
@@ -55,10 +54,25 @@ fn bare_record(source: &str) -> Option<Record<'_>> {
 
 /// Which field a member is, and what follows the quote that opens its text. Mostly the members come in one order.
 fn bare_member(member: &str, likely: usize) -> Option<(usize, &str)> {
-    if let Some(value) = member.strip_prefix(KEYS[likely]) {
-        return Some((likely, value));
+    let value = |place| Some((place, bare_value(member, place)?));
+    value(likely).or_else(|| (0..MEMBERS).find_map(value))
+}
+
+/// What follows the quote that opens the text of the documented member at `place`.
+fn bare_value(member: &str, place: usize) -> Option<&str> {
+    match place {
+        0 => after(member, b"\"action\":\""),
+        1 => after(member, b"\"category_type\":\""),
+        2 => after(member, b"\"operation_detail\":\""),
+        3 => after(member, b"\"operator\":\""),
+        4 => after(member, b"\"time\":\""),
+        _ => None,
     }
-    KEYS.iter().enumerate().find_map(|(place, key)| Some((place, member.strip_prefix(key)?)))
+}
+
+/// What follows `key`, whose length is known beforehand so that it is compared in a few steps.
+fn after<'t, const LEN: usize>(member: &'t str, key: &[u8; LEN]) -> Option<&'t str> {
+    if member.as_bytes().first_chunk() == Some(key) { member.get(LEN..) } else { None }
 }
 
 /// The text up to the next quote, if there is no escape in it, and what follows the quote.

@@ -30,7 +30,7 @@ pub const MAX_UNSORTED_ROWS: u64 = 262_144;
 const PARALLEL_FILES: usize = 8;
 
 /// Bytes of files that are held from the opening on, since to fetch a small file once is quicker than piece by piece.
-const HELD_BYTES: u64 = 32 * 1024 * 1024;
+const HELD_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Files merged into one that is staged.
 #[derive(Debug)]

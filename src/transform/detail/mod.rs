@@ -55,6 +55,7 @@ fn parse_within<'t>(text: &'t str, category: Option<&str>) -> Detail<'t> {
     if detail.object_type.is_some() && detail.object_name.is_none() && detail.target_relation.is_none() {
         detail.object_name = take_addresses(text, &mut parts).map(Cow::Borrowed);
     }
+    detail.changes.reserve_exact(parts.items.len());
     for item in &parts.items {
         let (change, unclear) = item.change(text, &enclosures);
         doubtful |= unclear;
