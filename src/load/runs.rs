@@ -1,7 +1,7 @@
 //! Rows of many windows -> rows of whole partitions, however many there are.
 //!
 //! ```text
-//! add -> the rows of one run, in memory --full--> a temporary file, a batch a partition
+//! add -> the rows of one run, in memory --full--> a temporary file, a batch a partition, in no order
 //! rows of a partition <-- its batch of every run, united
 //! ```
 //!
@@ -14,6 +14,7 @@ use std::io::{BufReader, BufWriter, Seek};
 use std::sync::{Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::FileWriter;
@@ -22,8 +23,8 @@ use super::LoadError;
 use super::sorted::united;
 use crate::model::{Batch, Partition, file_schema};
 
-/// Rows of a run: some fifty megabytes.
-const RUN_ROWS: usize = 200_000;
+/// Rows of a run: some thirty megabytes.
+const RUN_ROWS: usize = 100_000;
 
 /// Rows by partition, gathered.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl Default for Runs {
 }
 
 impl Runs {
-    /// Adds rows, sorted as a batch is.
+    /// Adds rows, in any order.
     pub fn add(&mut self, batch: Batch) -> Result<(), LoadError> {
         self.rows += batch.rows.num_rows();
         self.current.entry(batch.partition).or_default().push(batch.rows);
@@ -73,7 +74,7 @@ impl Runs {
             for run in &self.written {
                 batches.extend(run.read(partition)?);
             }
-            united(&batches)
+            united(batches)
         };
         read().map_err(temporary)
     }
@@ -85,7 +86,7 @@ impl Run {
         let mut writer = FileWriter::try_new(BufWriter::new(file), &file_schema())?;
         let mut places = BTreeMap::new();
         for (partition, batches) in partitions {
-            writer.write(&united(&batches)?)?;
+            writer.write(&concat_batches(&file_schema(), &batches)?)?;
             places.insert(partition, places.len());
         }
         let mut file = writer.into_inner()?.into_inner().map_err(std::io::IntoInnerError::into_error)?;

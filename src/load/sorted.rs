@@ -22,9 +22,12 @@ pub(super) fn sorted(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError>
     if let [batch] = batches { Ok(batch.clone()) } else { reordered(batches) }
 }
 
-/// All rows of `batches`, each of which is in order, those with one identity once.
-pub(super) fn united(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
-    let rows = sorted(batches)?;
+/// All rows of `batches`, in whatever order they are, those with one identity once. The batches are gone before the rows
+/// are put in order: a partition may be large.
+pub(super) fn united(batches: Vec<RecordBatch>) -> Result<RecordBatch, ArrowError> {
+    let rows = concat_batches(&file_schema(), &batches)?;
+    drop(batches);
+    let rows = in_order(&rows)?;
     let ids = rows.column_by_name(RECORD_ID).and_then(|ids| ids.as_string_opt::<i32>());
     let ids = ids.ok_or_else(|| ArrowError::SchemaError(RECORD_ID.to_owned()))?;
     // Rows of one identity have one time, so they are neighbours.
@@ -35,14 +38,17 @@ pub(super) fn united(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError>
 
 /// All rows of `batches`, in whatever order they are.
 pub(super) fn reordered(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
-    let rows = concat_batches(&file_schema(), batches)?;
+    in_order(&concat_batches(&file_schema(), batches)?)
+}
+
+fn in_order(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let options = Some(SortOptions { descending: false, nulls_first: true });
     let column = |name| -> Result<SortColumn, ArrowError> {
         let index = rows.schema_ref().index_of(name)?;
         Ok(SortColumn { values: Arc::clone(rows.column(index)), options })
     };
     let order = [EVENT_TIME, RECORD_ID].map(column).into_iter().collect::<Result<Vec<_>, _>>()?;
-    take_record_batch(&rows, &lexsort_to_indices(&order, None)?)
+    take_record_batch(rows, &lexsort_to_indices(&order, None)?)
 }
 
 #[cfg(test)]
@@ -98,7 +104,7 @@ pub(super) mod tests {
             let expected: BTreeMap<String, Option<i64>> = parts.iter().flatten().map(|(id, at)| (id.clone(), *at)).collect();
             let keyed = |part: BTreeMap<String, Option<i64>>| part.into_iter().map(|(id, at)| (at, id)).collect::<Vec<_>>();
             let parts: Vec<RecordBatch> = parts.into_iter().map(|part| batch(&keyed(part))).collect();
-            prop_assert_eq!(keys(&united(&parts).unwrap()), keyed(expected));
+            prop_assert_eq!(keys(&united(parts).unwrap()), keyed(expected));
         }
     }
 }

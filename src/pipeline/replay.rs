@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use chrono::Utc;
 use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
@@ -29,8 +30,11 @@ use crate::load::{
 };
 use crate::model::{DetailCounts, PageError, Partition, RowSet, StagedFile, Window};
 
-/// How many files are written at once.
+/// How many files are made at once: each takes memory.
 const PARALLEL_FILES: usize = 2;
+
+/// How many files are written at once: each waits for the disk, or for object storage.
+const PARALLEL_WRITES: usize = 16;
 
 /// What replays keep their sequence numbers under.
 const APPLICATION: &str = "phonetrail/replay";
@@ -311,25 +315,24 @@ async fn replace(
 
 /// Writes the rows of every partition as one file.
 async fn stage(store: &Store, runs: Arc<Runs>) -> Result<(Vec<StagedFile>, RowSet), ReplayError> {
-    let partitions = runs.partitions();
-    let write = |partition: Partition| {
+    let make = |partition: Partition| {
         let runs = Arc::clone(&runs);
-        async move {
-            let written = tokio_rayon::spawn(move || {
-                let rows = runs.rows(&partition)?;
-                let set = load::row_set(&partition.directory(), &rows)?;
-                let (file, bytes) = load::stage(partition, &[rows])?;
-                Ok::<_, LoadError>((file, bytes, set))
-            });
-            let (file, bytes, set) = written.await?;
-            FailPoint::FileStage.pass();
-            store.stage(&commit::data_paths(std::slice::from_ref(&file))[0], bytes).await?;
-            FailPoint::FileStaged.pass();
-            Ok::<_, ReplayError>((file, set))
-        }
+        tokio_rayon::spawn(move || {
+            let rows = runs.rows(&partition)?;
+            let set = load::row_set(&partition.directory(), &rows)?;
+            let (file, bytes) = load::stage(partition, &[rows])?;
+            Ok::<_, LoadError>((file, bytes, set))
+        })
     };
-    let written: Vec<_> =
-        futures::stream::iter(partitions).map(write).buffer_unordered(PARALLEL_FILES).try_collect().await?;
+    let write = |made: Result<(StagedFile, Bytes, RowSet), LoadError>| async move {
+        let (file, bytes, set) = made?;
+        FailPoint::FileStage.pass();
+        store.stage(&commit::data_paths(std::slice::from_ref(&file))[0], bytes).await?;
+        FailPoint::FileStaged.pass();
+        Ok::<_, ReplayError>((file, set))
+    };
+    let made = futures::stream::iter(runs.partitions()).map(make).buffered(PARALLEL_FILES);
+    let written: Vec<_> = made.map(write).buffer_unordered(PARALLEL_WRITES).try_collect().await?;
     let mut rows = RowSet::default();
     written.iter().for_each(|(_, set)| rows.unite(*set));
     Ok((written.into_iter().map(|(file, _)| file).collect(), rows))

@@ -77,8 +77,31 @@ fn after<'t, const LEN: usize>(member: &'t str, key: &[u8; LEN]) -> Option<&'t s
 
 /// The text up to the next quote, if there is no escape in it, and what follows the quote.
 fn bare_text(text: &str) -> Option<(&str, &str)> {
-    let end = memchr2(b'"', b'\\', text.as_bytes())?;
+    let end = text_end(text.as_bytes())?;
     text[end..].starts_with('"').then(|| (&text[..end], &text[end + 1..]))
+}
+
+/// Where the first quote or backslash stands. Most texts are too short for more than some words of the processor's.
+fn text_end(text: &[u8]) -> Option<usize> {
+    const NEAR: usize = 4;
+    let (words, _) = text.as_chunks::<8>();
+    let near = &words[..words.len().min(NEAR)];
+    for (number, word) in near.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let hits = equal_bytes(word, b'"') | equal_bytes(word, b'\\');
+        if hits != 0 {
+            return Some(number * 8 + hits.trailing_zeros() as usize / 8);
+        }
+    }
+    let far = near.len() * 8;
+    memchr2(b'"', b'\\', &text[far..]).map(|at| far + at)
+}
+
+/// The bytes of `word` that are `byte`: of the first of them, and of no byte before it, the highest bit is set.
+fn equal_bytes(word: u64, byte: u8) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let zero_where_equal = word ^ (ONES * u64::from(byte));
+    zero_where_equal.wrapping_sub(ONES) & !zero_where_equal & (ONES << 7)
 }
 
 /// The record, if it is as documented; most are.
@@ -232,9 +255,21 @@ impl Visitor<'_> for Wtf8 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use test_case::test_case;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_text_ends_at_the_first_quote_or_backslash(text in prop::collection::vec(any::<u8>(), 0..100), sign in "[\"\\\\]") {
+            let end = |text: &[u8]| text.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+            prop_assert_eq!(text_end(&text), end(&text));
+            let mut plain: Vec<u8> = text.into_iter().filter(|byte| !matches!(byte, b'"' | b'\\')).collect();
+            plain.extend(sign.bytes());
+            prop_assert_eq!(text_end(&plain), Some(plain.len() - 1));
+        }
+    }
 
     #[test]
     fn missing_null_empty_and_odd_values_stay_apart() {
