@@ -13,7 +13,7 @@ import duckdb
 
 NORMALISED = r"""
 SELECT
-    sha256(concat_ws(chr(31), action, category_type, operation_detail, operator, time)) AS record_id,
+    left(sha256(concat_ws(chr(31), action, category_type, operation_detail, operator, time)), 32) AS record_id,
     CAST(time AS TIMESTAMPTZ) AS event_time,
     'bench' AS account_id,
     'phone' AS report,
