@@ -5,8 +5,8 @@
 //! rows of a partition <-- its batch of every run, united
 //! ```
 //!
-//! The rule: memory holds one run, and one partition for each that is read back; a row that comes several times goes out
-//! once.
+//! The rule: memory holds one run, and a partition twice for each that is read back; a row that comes several times goes
+//! out once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

@@ -103,7 +103,8 @@ pub(super) mod tests {
         ) {
             let expected: BTreeMap<String, Option<i64>> = parts.iter().flatten().map(|(id, at)| (id.clone(), *at)).collect();
             let keyed = |part: BTreeMap<String, Option<i64>>| part.into_iter().map(|(id, at)| (at, id)).collect::<Vec<_>>();
-            let parts: Vec<RecordBatch> = parts.into_iter().map(|part| batch(&keyed(part))).collect();
+            let reversed = |part| keyed(part).into_iter().rev().collect::<Vec<_>>();
+            let parts: Vec<RecordBatch> = parts.into_iter().map(|part| batch(&reversed(part))).collect();
             prop_assert_eq!(keys(&united(parts).unwrap()), keyed(expected));
         }
     }

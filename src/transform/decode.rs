@@ -11,8 +11,9 @@ use serde_json::value::RawValue;
 
 use crate::model::{Envelope, Field, PageError, Record};
 
-/// How many members a record is documented to have.
-const MEMBERS: usize = 5;
+/// The documented members of a record, up to where their text starts.
+const KEYS: [&str; 5] =
+    ["\"action\":\"", "\"category_type\":\"", "\"operation_detail\":\"", "\"operator\":\"", "\"time\":\""];
 
 /// The JSON texts of a page's records (`text` as by [`crate::model::Page::text`]), in the page's order.
 pub(super) fn sources(text: &str) -> Result<Vec<&str>, PageError> {
@@ -28,13 +29,13 @@ pub(super) fn record(source: &str) -> Record<'_> {
 /// The record, if it is as documented and has no escapes and no white space, as most are: then quotes alone part it, and
 /// nothing of it needs to be read byte by byte. That `source` is JSON is known.
 fn bare_record(source: &str) -> Option<Record<'_>> {
-    let mut texts = [None; MEMBERS];
+    let mut texts = [None; KEYS.len()];
     let mut rest = source.strip_prefix('{')?;
-    for likely in 0..MEMBERS {
+    for likely in 0..KEYS.len() {
         let (place, value) = bare_member(rest, likely)?;
         let (value, after) = bare_text(value)?;
         texts[place] = Some(value);
-        rest = after.strip_prefix(if likely + 1 < MEMBERS { ',' } else { '}' })?;
+        rest = after.strip_prefix(if likely + 1 < KEYS.len() { ',' } else { '}' })?;
     }
     // As many members as keys: all are there only if none comes twice.
     let [Some(action), Some(category_type), Some(operation_detail), Some(operator), Some(time)] = texts else {
@@ -54,54 +55,16 @@ fn bare_record(source: &str) -> Option<Record<'_>> {
 
 /// Which field a member is, and what follows the quote that opens its text. Mostly the members come in one order.
 fn bare_member(member: &str, likely: usize) -> Option<(usize, &str)> {
-    let value = |place| Some((place, bare_value(member, place)?));
-    value(likely).or_else(|| (0..MEMBERS).find_map(value))
-}
-
-/// What follows the quote that opens the text of the documented member at `place`.
-fn bare_value(member: &str, place: usize) -> Option<&str> {
-    match place {
-        0 => after(member, b"\"action\":\""),
-        1 => after(member, b"\"category_type\":\""),
-        2 => after(member, b"\"operation_detail\":\""),
-        3 => after(member, b"\"operator\":\""),
-        4 => after(member, b"\"time\":\""),
-        _ => None,
+    if let Some(value) = member.strip_prefix(KEYS[likely]) {
+        return Some((likely, value));
     }
-}
-
-/// What follows `key`, whose length is known beforehand so that it is compared in a few steps.
-fn after<'t, const LEN: usize>(member: &'t str, key: &[u8; LEN]) -> Option<&'t str> {
-    if member.as_bytes().first_chunk() == Some(key) { member.get(LEN..) } else { None }
+    KEYS.iter().enumerate().find_map(|(place, key)| Some((place, member.strip_prefix(key)?)))
 }
 
 /// The text up to the next quote, if there is no escape in it, and what follows the quote.
 fn bare_text(text: &str) -> Option<(&str, &str)> {
-    let end = text_end(text.as_bytes())?;
+    let end = memchr2(b'"', b'\\', text.as_bytes())?;
     text[end..].starts_with('"').then(|| (&text[..end], &text[end + 1..]))
-}
-
-/// Where the first quote or backslash stands. Most texts are too short for more than some words of the processor's.
-fn text_end(text: &[u8]) -> Option<usize> {
-    const NEAR: usize = 4;
-    let (words, _) = text.as_chunks::<8>();
-    let near = &words[..words.len().min(NEAR)];
-    for (number, word) in near.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let hits = equal_bytes(word, b'"') | equal_bytes(word, b'\\');
-        if hits != 0 {
-            return Some(number * 8 + hits.trailing_zeros() as usize / 8);
-        }
-    }
-    let far = near.len() * 8;
-    memchr2(b'"', b'\\', &text[far..]).map(|at| far + at)
-}
-
-/// The bytes of `word` that are `byte`: of the first of them, and of no byte before it, the highest bit is set.
-fn equal_bytes(word: u64, byte: u8) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    let zero_where_equal = word ^ (ONES * u64::from(byte));
-    zero_where_equal.wrapping_sub(ONES) & !zero_where_equal & (ONES << 7)
 }
 
 /// The record, if it is as documented; most are.
@@ -255,21 +218,9 @@ impl Visitor<'_> for Wtf8 {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use test_case::test_case;
 
     use super::*;
-
-    proptest! {
-        #[test]
-        fn a_text_ends_at_the_first_quote_or_backslash(text in prop::collection::vec(any::<u8>(), 0..100), sign in "[\"\\\\]") {
-            let end = |text: &[u8]| text.iter().position(|byte| matches!(byte, b'"' | b'\\'));
-            prop_assert_eq!(text_end(&text), end(&text));
-            let mut plain: Vec<u8> = text.into_iter().filter(|byte| !matches!(byte, b'"' | b'\\')).collect();
-            plain.extend(sign.bytes());
-            prop_assert_eq!(text_end(&plain), Some(plain.len() - 1));
-        }
-    }
 
     #[test]
     fn missing_null_empty_and_odd_values_stay_apart() {

@@ -19,7 +19,6 @@
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::model::{AccountId, Field, REPORT, Record, RecordId};
@@ -81,18 +80,11 @@ impl Identities {
 }
 
 /// The places of records that agree, a list for each two or more.
-fn groups(firsts: &[RecordId]) -> Vec<Vec<usize>> {
-    // Identities are evenly spread, so their first bytes share them out.
-    let parts = rayon::current_num_threads();
-    (0..parts).into_par_iter().flat_map_iter(|part| groups_of_part(firsts, part, parts)).collect()
-}
-
-fn groups_of_part(firsts: &[RecordId], part: usize, parts: usize) -> impl Iterator<Item = Vec<usize>> {
+fn groups(firsts: &[RecordId]) -> impl Iterator<Item = Vec<usize>> {
     let mut places: HashMap<RecordId, usize, RandomState> =
-        HashMap::with_capacity_and_hasher(firsts.len() / parts, RandomState::default());
+        HashMap::with_capacity_and_hasher(firsts.len(), RandomState::default());
     let mut groups: HashMap<RecordId, Vec<usize>> = HashMap::new();
-    let is_here = |(_, id): &(usize, &RecordId)| usize::from(id.0[0]) % parts == part;
-    for (place, id) in firsts.iter().enumerate().filter(is_here) {
+    for (place, id) in firsts.iter().enumerate() {
         if let Some(first) = places.insert(*id, place) {
             groups.entry(*id).or_insert_with(|| vec![first]).push(place);
         }
