@@ -1,11 +1,12 @@
-//! Whatever stands between the brackets of a page: every record becomes a row, and every row gives its record back.
+//! Whatever stands between the brackets of a page: its records are those that a reader of JSON finds, every one becomes
+//! a row, and every row gives its record back.
 
 #![no_main]
 
 use bytes::Bytes;
 use chrono::DateTime;
 use libfuzzer_sys::{Corpus, fuzz_target};
-use phonetrail::model::{AccountId, Page, Record, Scope, Window};
+use phonetrail::model::{AccountId, Envelope, Page, Record, Scope, Window};
 use phonetrail::transform::{self, internals};
 
 fuzz_target!(|data: &[u8]| -> Corpus { check(data) });
@@ -13,7 +14,13 @@ fuzz_target!(|data: &[u8]| -> Corpus { check(data) });
 fn check(data: &[u8]) -> Corpus {
     let page = page(data);
     let texts = [page.text()];
-    let Ok(records) = internals::records(&texts[0]) else { return Corpus::Reject };
+    let listed = Envelope::parse(&texts[0]).map(|envelope| envelope.operation_logs);
+    let Ok(records) = internals::records(&texts[0]) else {
+        assert!(listed.is_err(), "the page has records");
+        return Corpus::Reject;
+    };
+    let listed: Vec<&str> = listed.expect("the page is JSON").into_iter().map(|json| json.get()).collect();
+    assert_eq!(records.iter().map(|record| record.source).collect::<Vec<_>>(), listed);
     let account = AccountId::new("a");
     let keyed = transform::keyed(&account, &texts).expect("the page has records");
     let batches = transform::batches(&account, DateTime::UNIX_EPOCH, keyed).expect("rows fit");

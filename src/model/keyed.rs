@@ -2,7 +2,7 @@
 //!
 //! The rule: it is small, as those of a whole window wait at once; what a row needs beyond is read out of `source`.
 
-use super::{Partition, RecordId};
+use super::{Partition, RecordId, Source};
 
 /// A record whose identity, time and place are known.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,6 @@ pub struct KeyedRecord<'p> {
     pub partition: Partition,
     /// Whether the category is one that the upstream documents.
     pub category_known: bool,
-    /// The record's JSON text, within its page.
-    pub source: &'p str,
+    /// What the upstream reported.
+    pub source: Source<'p>,
 }

@@ -33,7 +33,7 @@ pub use month::{InvalidMonth, Month};
 pub use operation::{Change, Detail, DetailStatus, Operation, Operator, OperatorKind, RecordId};
 pub use page::{Envelope, Page, PageError, WindowRead};
 pub use readings::{DetailCounts, Readings, Shapes};
-pub use record::{Field, Record};
+pub use record::{Field, Record, Source};
 pub use row_set::RowSet;
 pub use seam::{Calibration, Seam};
 pub use staged::{RawPack, StagedFile};

@@ -55,3 +55,13 @@ pub struct Record<'a> {
     /// The record's JSON text as received.
     pub source: &'a str,
 }
+
+/// A record's JSON text, and where its texts stand in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source<'p> {
+    /// The JSON text, within its page.
+    pub json: &'p str,
+    /// Where the texts of a record's five fields (in the order of [`Record`]'s) start and end in `json`, in bytes: known
+    /// where they stand there without escapes and beside nothing else, as most do.
+    pub texts: Option<[(u32, u32); 5]>,
+}

@@ -4,53 +4,76 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2, memmem};
 use serde::Deserialize;
 use serde::de::{self, MapAccess, Visitor};
+use serde_json::Deserializer;
 use serde_json::value::RawValue;
 
-use crate::model::{Envelope, Field, PageError, Record};
+use crate::model::{Envelope, Field, PageError, Record, Source};
 
-/// The documented members of a record, up to where their text starts.
+/// The documented members of a record, in the order of [`Record`]'s fields, up to where their text starts.
 const KEYS: [&str; 5] =
     ["\"action\":\"", "\"category_type\":\"", "\"operation_detail\":\"", "\"operator\":\"", "\"time\":\""];
 
-/// The JSON texts of a page's records (`text` as by [`crate::model::Page::text`]), in the page's order.
-pub(super) fn sources(text: &str) -> Result<Vec<&str>, PageError> {
+/// The list of a page's records, up to where the first one starts.
+const LIST: &str = "\"operation_logs\":[";
+
+/// The records of a page (`text` as by [`crate::model::Page::text`]), in the page's order.
+pub(super) fn sources(text: &str) -> Result<Vec<Source<'_>>, PageError> {
+    if let Some(sources) = compact_page(text) {
+        return Ok(sources);
+    }
     let envelope = Envelope::parse(text)?;
-    Ok(envelope.operation_logs.into_iter().map(RawValue::get).collect())
+    Ok(envelope.operation_logs.into_iter().map(|json| source(json.get())).collect())
 }
 
-/// One record from its JSON text. Whatever is not a JSON object becomes a record without fields that keeps the text.
-pub(super) fn record(source: &str) -> Record<'_> {
-    bare_record(source).or_else(|| plain_record(source)).unwrap_or_else(|| odd_record(source))
+/// The records of a page without white space in its list, as most are: they are parted and found to be JSON in one go.
+/// The page is JSON just if each of them is and the page without them is.
+fn compact_page(text: &str) -> Option<Vec<Source<'_>>> {
+    // No text may hold a control character. All of them are looked for at once, so none needs to be at each quote.
+    if text.bytes().fold(u8::MAX, u8::min) < b' ' {
+        return None;
+    }
+    let start = memmem::find(text.as_bytes(), LIST.as_bytes())? + LIST.len();
+    let mut sources = Vec::new();
+    let mut end = start;
+    while !text[end..].starts_with(']') {
+        end += usize::from(end > start);
+        let source = bare_source(&text[end..]).or_else(|| escaped_source(&text[end..]))?;
+        end += source.json.len();
+        sources.push(source);
+        text[end..].starts_with([',', ']']).then_some(())?;
+    }
+    is_emptied(&[&text[..start], &text[end..]].concat()).then_some(sources)
 }
 
-/// The record, if it is as documented and has no escapes and no white space, as most are: then quotes alone part it, and
-/// nothing of it needs to be read byte by byte. That `source` is JSON is known.
-fn bare_record(source: &str) -> Option<Record<'_>> {
+/// Whether this is a page whose one list, not one of a member within, is that of the records, and empty.
+fn is_emptied(page: &str) -> bool {
+    let lists = memmem::find_iter(page.as_bytes(), b"operation_logs").take(2).count();
+    lists == 1
+        && memchr(b'\\', page.as_bytes()).is_none()
+        && Envelope::parse(page).is_ok_and(|page| page.operation_logs.is_empty())
+}
+
+/// The record at the start of `text`, if it is as documented and has no escapes and no white space, as most are: then
+/// quotes alone part it, and nothing of it needs to be read byte by byte. That no control characters are in it is known.
+fn bare_source(text: &str) -> Option<Source<'_>> {
     let mut texts = [None; KEYS.len()];
-    let mut rest = source.strip_prefix('{')?;
+    let mut rest = text.strip_prefix('{')?;
     for likely in 0..KEYS.len() {
         let (place, value) = bare_member(rest, likely)?;
-        let (value, after) = bare_text(value)?;
-        texts[place] = Some(value);
-        rest = after.strip_prefix(if likely + 1 < KEYS.len() { ',' } else { '}' })?;
+        let len = bare_len(value)?;
+        let start = text.len() - value.len();
+        texts[place] = Some((u32::try_from(start).ok()?, u32::try_from(start + len).ok()?));
+        rest = value[len + 1..].strip_prefix(if likely + 1 < KEYS.len() { ',' } else { '}' })?;
     }
     // As many members as keys: all are there only if none comes twice.
     let [Some(action), Some(category_type), Some(operation_detail), Some(operator), Some(time)] = texts else {
         return None;
     };
-    let field = |text| Field::Text(Cow::Borrowed(text));
-    rest.is_empty().then(|| Record {
-        action: field(action),
-        category_type: field(category_type),
-        operation_detail: field(operation_detail),
-        operator: field(operator),
-        time: field(time),
-        rest: None,
-        source,
-    })
+    let texts = Some([action, category_type, operation_detail, operator, time]);
+    Some(Source { json: &text[..text.len() - rest.len()], texts })
 }
 
 /// Which field a member is, and what follows the quote that opens its text. Mostly the members come in one order.
@@ -61,10 +84,31 @@ fn bare_member(member: &str, likely: usize) -> Option<(usize, &str)> {
     KEYS.iter().enumerate().find_map(|(place, key)| Some((place, member.strip_prefix(key)?)))
 }
 
-/// The text up to the next quote, if there is no escape in it, and what follows the quote.
-fn bare_text(text: &str) -> Option<(&str, &str)> {
+/// How long the text is up to the next quote, if there is no escape in it.
+fn bare_len(text: &str) -> Option<usize> {
     let end = memchr2(b'"', b'\\', text.as_bytes())?;
-    text[end..].starts_with('"').then(|| (&text[..end], &text[end + 1..]))
+    text[end..].starts_with('"').then_some(end)
+}
+
+/// The JSON object at the start of `text`.
+fn escaped_source(text: &str) -> Option<Source<'_>> {
+    let mut values = Deserializer::from_str(text).into_iter::<&RawValue>();
+    let json = values.next()?.ok()?.get();
+    text.starts_with('{').then_some(Source { json, texts: None })
+}
+
+/// A record's JSON text, whatever it is. That it is JSON is known.
+fn source(json: &str) -> Source<'_> {
+    bare_source(json).unwrap_or(Source { json, texts: None })
+}
+
+/// One record. Whatever is not a JSON object becomes a record without fields that keeps the text.
+pub(super) fn record(source: Source<'_>) -> Record<'_> {
+    let json = source.json;
+    let Some(texts) = source.texts else { return plain_record(json).unwrap_or_else(|| odd_record(json)) };
+    let [action, category_type, operation_detail, operator, time] =
+        texts.map(|(start, end)| Field::Text(Cow::Borrowed(&json[start as usize..end as usize])));
+    Record { action, category_type, operation_detail, operator, time, rest: None, source: json }
 }
 
 /// The record, if it is as documented; most are.
@@ -139,7 +183,7 @@ fn text(json: &str) -> Field<'_> {
 }
 
 fn lossy(json: &str) -> String {
-    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let mut deserializer = Deserializer::from_str(json);
     match de::Deserializer::deserialize_bytes(&mut deserializer, Wtf8) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(_) => json.to_owned(),
@@ -218,9 +262,18 @@ impl Visitor<'_> for Wtf8 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use test_case::test_case;
 
     use super::*;
+
+    fn record(json: &str) -> Record<'_> {
+        super::record(source(json))
+    }
+
+    fn bare_record(json: &str) -> Option<Record<'_>> {
+        bare_source(json).map(super::record)
+    }
 
     #[test]
     fn missing_null_empty_and_odd_values_stay_apart() {
@@ -255,6 +308,7 @@ mod tests {
         assert_eq!(record.action, Field::Text("b".into()));
         assert!(record.rest.is_some());
     }
+
     #[test_case(r#"{"action":"a","category_type":"c","operation_detail":"d","operator":"o","time":"t"}"#)]
     #[test_case(r#"{"time" : "t", "operator": "\u00f6\"", "operation_detail":"", "category_type":"c","action":"\ud83d\udcde" }"#; "escapes")]
     #[test_case(r#"{"\u0061ction":"a","category_type":"c","operation_detail":"d","operator":"o","time":"t"}"#; "escaped_key")]
@@ -278,5 +332,46 @@ mod tests {
     #[test_case(r#"["a","c","d","o","t"]"#; "list")]
     fn any_other_record_is_odd(source: &str) {
         assert_eq!((bare_record(source), plain_record(source)), (None, None));
+    }
+
+    /// The list of a page with everything around it, by the reader of JSON alone.
+    fn by_envelope(page: &str) -> Option<Vec<&str>> {
+        Some(Envelope::parse(page).ok()?.operation_logs.into_iter().map(RawValue::get).collect())
+    }
+
+    fn jsons(sources: Vec<Source<'_>>) -> Vec<&str> {
+        sources.into_iter().map(|source| source.json).collect()
+    }
+
+    #[test_case(r#"{"operation_logs":[]}"#, true)]
+    #[test_case(r#"{"from":"a","operation_logs":[{"action":"a","category_type":"c","operation_detail":"d","operator":"o","time":"t"},{"x":"\""}],"to":"b"}"#, true; "members around")]
+    #[test_case(r#"{"operation_logs":[{"a":1},]}"#, false; "comma at the end")]
+    #[test_case(r#"{"operation_logs":[{"a":1}]"#, false; "cut off")]
+    #[test_case(r#"{"operation_logs":[{"a":1} ]}"#, false; "white space")]
+    #[test_case("{\"operation_logs\":[{\"action\":\"\u{1}\",\"category_type\":\"c\",\"operation_detail\":\"d\",\"operator\":\"o\",\"time\":\"t\"}]}", false; "control character")]
+    #[test_case(r#"{"x":{"operation_logs":[{"a":1}]},"operation_logs":[]}"#, false; "a list within first")]
+    #[test_case(r#"{"x":{"operation_logs":[{"a":1}]},"operation_log\u0073":[]}"#, false; "the name in disguise")]
+    #[test_case(r#"{"operation_logs":[{"a":1}],"operation_logs":[]}"#, false; "twice")]
+    #[test_case(r#"{"x":"\"operation_logs\":[{}]","operation_logs":[]}"#, false; "the name in a text")]
+    #[test_case(r#"{"x":{"operation_logs":[{"a":1}]}}"#, false; "only within")]
+    fn a_compact_page_reads_like_any_other(page: &str, compact: bool) {
+        let sources = compact_page(page).map(jsons);
+        assert_eq!(sources.is_some(), compact);
+        assert_eq!(super::sources(page).ok().map(jsons), by_envelope(page));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_in_a_page_is_read_as_json_says(pieces in prop::collection::vec(prop::sample::select(vec![
+            "{", "}", "[", "]", ",", ":", "\"", "\\", "\\\"", " ", "\n", "\u{1}", "ä", "1", "null",
+            "\"operation_logs\":[", "\"operation_logs\":", "{\"operation_logs\":[", "],\"to\":\"b\"}", "]}", "\"x\":{",
+            "{\"action\":\"a\",", "\"category_type\":\"c\",", "\"operation_detail\":\"", "d\",", "\"operator\":\"o\",",
+            "\"time\":\"t\"}", "{\"a\":1}", ",{\"action\":\"a\",\"category_type\":\"c\",\"operation_detail\":\"d\",\"operator\":\"o\",\"time\":\"t\"}",
+        ]), 0..10)) {
+            let page = format!("{{\"operation_logs\":[{}", pieces.concat());
+            prop_assert_eq!(super::sources(&page).ok().map(jsons), by_envelope(&page));
+            let page = pieces.concat();
+            prop_assert_eq!(super::sources(&page).ok().map(jsons), by_envelope(&page));
+        }
     }
 }

@@ -116,8 +116,13 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::decode::record;
+    use super::super::decode;
     use super::*;
+    use crate::model::Source;
+
+    fn record(json: &str) -> Record<'_> {
+        decode::record(Source { json, texts: None })
+    }
 
     fn record_ids(account: &str, records: &[Record<'_>]) -> Vec<RecordId> {
         let identities = Identities::of(&AccountId::new(account));

@@ -38,7 +38,7 @@ pub use self::detail::{PARSER_VERSION, parse as read_detail, shape as detail_sha
 use self::identity::Identities;
 use self::memo::Memo;
 pub use self::rows::{batches, record_json};
-use crate::model::{AccountId, Field, KeyedRecord, Operation, PageError, Partition, Record, UNKNOWN_TIME};
+use crate::model::{AccountId, Field, KeyedRecord, Operation, PageError, Partition, Record, Source, UNKNOWN_TIME};
 
 /// The records of one window, page by page, from the texts of all its pages (see [`crate::model::Page::text`]). Pages are
 /// read on all cores.
@@ -55,7 +55,7 @@ pub fn keyed<'p>(account: &AccountId, pages: &'p [Cow<'p, str>]) -> Result<Vec<V
     Ok(pages)
 }
 
-fn keyed_record<'p>(source: &'p str, identities: &Identities, memo: &mut Memo<'p>) -> KeyedRecord<'p> {
+fn keyed_record<'p>(source: Source<'p>, identities: &Identities, memo: &mut Memo<'p>) -> KeyedRecord<'p> {
     let record = decode::record(source);
     let event_time = time::parse(&record.time);
     let (category, category_known) = memo.category(&record.category_type);
@@ -93,7 +93,7 @@ fn operation<'p>(keyed: &KeyedRecord<'p>, memo: &mut Memo<'p>) -> Operation<'p> 
     let record = decode::record(keyed.source);
     let (action_kind, channel) = memo.action(&record.action);
     let reproducible = keyed.event_time.is_some() && reproducible(&record);
-    let source_json = (!reproducible).then_some(Cow::Borrowed(keyed.source));
+    let source_json = (!reproducible).then_some(Cow::Borrowed(keyed.source.json));
     let operator = memo.operator(&record.operator);
     let unlisted = if keyed.category_known { None } else { record.category_type.as_str() };
     let detail = memo.detail(&record.operation_detail, unlisted);
