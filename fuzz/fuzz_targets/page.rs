@@ -42,7 +42,7 @@ fn page(records: &[u8]) -> Page {
         received_at: DateTime::UNIX_EPOCH,
         status: 200,
         tracking_id: None,
-        body: Bytes::from([b"{\"operation_logs\":[", records, b"]}"].concat()),
+        body: Bytes::from([b"{\"operation_logs\":[", records, b"]}"].concat()).into(),
     }
 }
 
