@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use data_encoding::HEXLOWER;
 use futures::{StreamExt, TryStreamExt};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::days;
@@ -19,7 +20,7 @@ use super::replay::ReplayError;
 use super::sync::DEFAULT_SETTLE;
 use crate::ledger::PackV1;
 use crate::load::{self, ArchivedWindow, LoadError, Runs, Store};
-use crate::model::{AccountId, Coverage, DetailCounts, Page, Scope, Seam};
+use crate::model::{AccountId, Batch, Coverage, DetailCounts, Page, Scope, Seam};
 use crate::transform;
 
 /// How many packs are read ahead of the one that is made rows of. Each is some 25 MB when unpacked.
@@ -49,32 +50,25 @@ impl Rebuilt {
             futures::stream::iter(load::packs(source).await?).map(|path| read_pack(source, path)).buffered(PACKS_AHEAD);
         while let Some((pack, windows)) = packs.try_next().await? {
             rebuilt.cover(&windows);
-            tokio::task::block_in_place(|| {
-                windows.into_iter().try_for_each(|window| rebuilt.add(&pack.path, &window, ingested_at))
-            })?;
+            tokio::task::block_in_place(|| rebuilt.add(&pack.path, &windows, ingested_at))?;
             rebuilt.packs.push(pack);
         }
         Ok(rebuilt)
     }
 
-    fn add(
-        &mut self,
-        pack: &str,
-        ArchivedWindow { account, window, pages, .. }: &ArchivedWindow,
-        ingested_at: DateTime<Utc>,
-    ) -> Result<(), ReplayError> {
-        let texts: Vec<Cow<'_, str>> = pages.iter().map(Page::text).collect();
-        let records = transform::keyed(account, &texts).map_err(|source| ReplayError::Page {
-            pack: pack.to_owned(),
-            window: window.clone(),
-            source,
-        })?;
-        self.windows += 1;
-        self.pages += pages.len() as u64;
-        self.records += records.iter().map(|page| page.len() as u64).sum::<u64>();
-        for batch in transform::batches(account, ingested_at, records)? {
-            self.detail.add(batch.detail);
-            self.runs.add(batch)?;
+    /// Makes rows of a pack's windows, several at once: what of one cannot be shared out does not keep a core waiting.
+    fn add(&mut self, pack: &str, windows: &[ArchivedWindow], ingested_at: DateTime<Utc>) -> Result<(), ReplayError> {
+        let rows = |window| window_rows(pack, window, ingested_at);
+        for (window, (records, batches)) in
+            windows.iter().zip(windows.par_iter().map(rows).collect::<Result<Vec<_>, _>>()?)
+        {
+            self.windows += 1;
+            self.pages += window.pages.len() as u64;
+            self.records += records;
+            for batch in batches {
+                self.detail.add(batch.detail);
+                self.runs.add(batch)?;
+            }
         }
         Ok(())
     }
@@ -93,6 +87,22 @@ impl Rebuilt {
             }
         }
     }
+}
+
+/// How many records a window has, and their rows.
+fn window_rows(
+    pack: &str,
+    ArchivedWindow { account, window, pages, .. }: &ArchivedWindow,
+    ingested_at: DateTime<Utc>,
+) -> Result<(u64, Vec<Batch>), ReplayError> {
+    let texts: Vec<Cow<'_, str>> = pages.iter().map(Page::text).collect();
+    let records = transform::keyed(account, &texts).map_err(|source| ReplayError::Page {
+        pack: pack.to_owned(),
+        window: window.clone(),
+        source,
+    })?;
+    let count = records.iter().map(|page| page.len() as u64).sum();
+    Ok((count, transform::batches(account, ingested_at, records)?))
 }
 
 async fn read_pack(source: &Store, path: String) -> Result<(PackV1, Vec<ArchivedWindow>), ReplayError> {

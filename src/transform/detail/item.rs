@@ -81,7 +81,8 @@ impl Parts {
                 }
                 Look::Field(colon) => {
                     parts.doubtful |= in_field && weaker(text, &parts.items[0], &range, colon);
-                    let start = last.field_behind.unwrap_or(range.start);
+                    let names = |start: &usize| self::colon(text, &(*start..range.end), enclosures) == Some(colon);
+                    let start = last.field_behind.filter(names).unwrap_or(range.start);
                     parts.items.push(Item { range: start..range.end, email: false, spaced });
                     last = Value::of(&text[colon..range.end]);
                 }

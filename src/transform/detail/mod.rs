@@ -30,7 +30,7 @@ use crate::model::{Detail, DetailStatus, Field};
 use crate::transform::contact::Contacts;
 
 /// Which grammar and lexicon the columns were read with.
-pub const PARSER_VERSION: i32 = 2;
+pub const PARSER_VERSION: i32 = 3;
 
 /// Reads a detail. The time it takes grows linearly with the text.
 pub fn parse(text: &str) -> Detail<'_> {

@@ -163,6 +163,8 @@ fn grammatical() -> impl Strategy<Value = String> {
         ": set to ",
         " from ",
         " for ",
+        " - : ",
+        "Off",
         "Add ",
         "delete ",
         "User ",
@@ -192,6 +194,14 @@ fn grammatical() -> impl Strategy<Value = String> {
         "+",
     ];
     proptest::collection::vec(proptest::sample::select(pieces.to_vec()), 0..24).prop_map(|pieces| pieces.concat())
+}
+
+/// What text behind a whole value is the start of is a field with a hyphen in its name, or of none.
+#[test]
+fn no_field_is_without_a_name() {
+    for text in ["- N: to oN - : - o:", "Edit Site HQ  - Mode: from On to Off - : - Note: set to x"] {
+        check_invariants(text);
+    }
 }
 
 proptest! {
