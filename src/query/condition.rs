@@ -2,6 +2,8 @@
 //!
 //! The rule: a condition lets every row pass that the filter lets pass, and maybe more.
 
+use std::collections::HashSet;
+
 use polars::prelude::{
     BooleanFunction, DataFrame, DataType, Expr, FunctionExpr, IntoLazy, ListFunction, Operator, TimeUnit,
 };
@@ -44,6 +46,18 @@ impl Condition {
                 is_between(input).unwrap_or(Self::Unknown)
             }
             _ => Self::Unknown,
+        }
+    }
+
+    /// Adds the columns that it is about.
+    pub(super) fn add_columns<'c>(&'c self, columns: &mut HashSet<&'c str>) {
+        match self {
+            Self::All(conditions) | Self::Any(conditions) => {
+                conditions.iter().for_each(|condition| condition.add_columns(columns));
+            }
+            Self::Holds { column, .. } => drop(columns.insert(column)),
+            Self::Within { .. } => drop(columns.insert(TIME)),
+            Self::Unknown => {}
         }
     }
 

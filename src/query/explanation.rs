@@ -64,10 +64,10 @@ impl Explanation {
                 continue;
             };
             self.footer_bytes += footer.byte_count;
-            if footer.needed_groups > 0 {
+            if !footer.needed_groups.is_empty() {
                 self.read.add(file);
-                self.row_groups += footer.row_groups;
-                self.row_groups_read += footer.needed_groups;
+                self.row_groups += footer.metadata.num_row_groups() as u64;
+                self.row_groups_read += footer.needed_groups.len() as u64;
                 self.rows_scanned += footer.needed_rows;
                 self.column_bytes += footer.needed_bytes;
             }

@@ -6,12 +6,15 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use parquet::basic::{LogicalType, TimeUnit};
 use parquet::bloom_filter::Sbbf;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::FOOTER_SIZE;
-use parquet::file::metadata::{ColumnChunkMetaData, FooterTail, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, FooterTail, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::Statistics;
 use rayon::prelude::*;
@@ -21,14 +24,14 @@ use super::pruning::TIME;
 use crate::load::LiveFile;
 
 /// What a file has to do with a query.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Footer {
+    /// What it says.
+    pub(super) metadata: Arc<ParquetMetaData>,
     /// Bytes read to find out: the footer, and bloom filters.
     pub(super) byte_count: u64,
-    /// Row groups in the file.
-    pub(super) row_groups: u64,
-    /// Those that can hold rows that pass.
-    pub(super) needed_groups: u64,
+    /// Row groups that can hold rows that pass.
+    pub(super) needed_groups: Vec<usize>,
     /// Rows in them.
     pub(super) needed_rows: u64,
     /// Bytes of the wanted columns in them.
@@ -53,16 +56,18 @@ fn read_file(path: &Path, condition: &Condition, columns: Option<&HashSet<String
     let metadata = ParquetMetaDataReader::new().parse_and_finish(&file)?;
 
     let mut footer = Footer {
+        metadata: Arc::new(metadata),
         byte_count: (length + FOOTER_SIZE) as u64,
-        row_groups: metadata.num_row_groups() as u64,
-        ..Footer::default()
+        needed_groups: Vec::new(),
+        needed_rows: 0,
+        needed_bytes: 0,
     };
-    for group in metadata.row_groups() {
+    for (place, group) in Arc::clone(&footer.metadata).row_groups().iter().enumerate() {
         let mut asked = Asked { file: &file, group, byte_count: 0 };
         let may_pass = asked.may_pass(condition)?;
         footer.byte_count += asked.byte_count;
         if may_pass {
-            footer.needed_groups += 1;
+            footer.needed_groups.push(place);
             footer.needed_rows += group.num_rows().unsigned_abs();
             let wanted = |column: &&ColumnChunkMetaData| {
                 columns.is_none_or(|columns| column.column_path().parts().first().is_some_and(|c| columns.contains(c)))

@@ -7,15 +7,18 @@ mod cache;
 mod condition;
 mod explanation;
 mod footers;
+mod handover;
 mod pruning;
+mod rows;
 mod scan;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// The polars that frames come from.
 pub use polars;
-use polars::prelude::{LazyFrame, PolarsError};
+use polars::prelude::{IntoLazy, LazyFrame, PolarsError};
 use polars::sql::SQLContext;
 
 pub use self::answer::Answer;
@@ -118,20 +121,41 @@ async fn run(
     let (root, sql) = (local(&store, &live, &files, cache).await?, sql.to_owned());
     blocking(move || {
         let condition = needs.filter.as_ref().map_or(Condition::Unknown, Condition::of);
+        let mut table = None;
         let mut files = files;
         if explained || !condition.is_unknown() {
             let footers = footers::read(&root, &files, &condition, needs.columns.as_ref());
             explanation.count(&files, &footers);
-            let is_needed = |footer: &Option<Footer>| footer.as_ref().is_none_or(|footer| footer.needed_groups > 0);
+            if !condition.is_unknown() {
+                table = few(&root, &files, &footers, &condition, &needs.wanted());
+            }
+            let is_needed =
+                |footer: &Option<Footer>| footer.as_ref().is_none_or(|footer| !footer.needed_groups.is_empty());
             let mut needed = footers.iter().map(is_needed);
             files.retain(|_| needed.next().unwrap_or(true));
         }
-        let answer = Answer::from(&self::sql(scan::scan(&root, &files)?, &sql)?.collect()?);
+        let table = table.map_or_else(|| scan::scan(&root, &files), Ok)?;
+        let answer = Answer::from(&self::sql(table, &sql)?.collect()?);
         explanation.rows_returned = answer.rows.len() as u64;
         explanation.seconds = began.elapsed().as_secs_f64();
         Ok((answer, explanation))
     })
     .await
+}
+
+/// The rows that `condition` lets pass, with the `wanted` columns, where they are few.
+fn few(
+    root: &Path,
+    files: &[LiveFile],
+    footers: &[Option<Footer>],
+    condition: &Condition,
+    wanted: &HashSet<String>,
+) -> Option<LazyFrame> {
+    let files = files.iter().zip(footers).map(|(file, footer)| Some((file, footer.as_ref()?)));
+    let mut files: Vec<_> = files.collect::<Option<_>>()?;
+    files.retain(|(_, footer)| !footer.needed_groups.is_empty());
+    let found = rows::read(root, &files, condition, wanted)?;
+    Some(handover::frame(&found, wanted).ok()?.lazy())
 }
 
 async fn open(destination: &Destination) -> Result<(Store, Table), QueryError> {

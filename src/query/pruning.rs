@@ -16,7 +16,7 @@ use polars::prelude::{
 use super::scan::{empty, schema};
 use super::sql;
 use crate::load::LiveFile;
-use crate::model::{PARTITION_COLUMNS, Partition};
+use crate::model::{COLUMNS, PARTITION_COLUMNS, Partition};
 
 /// How a plan shows that it looks at the rehearsed table.
 const REHEARSAL: &str = "Anonymous SCAN";
@@ -51,6 +51,18 @@ impl Needs {
         let _ = plan.collect();
         let mut looks = rehearsal.looks.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(if looks.len() == 1 { looks.pop().unwrap_or_default() } else { Self::default() })
+    }
+
+    /// The columns that it looks at, be it to filter by.
+    pub(super) fn wanted(&self) -> HashSet<String> {
+        let Some(columns) = &self.columns else {
+            return COLUMNS.iter().map(|column| column.name.to_owned()).collect();
+        };
+        let name = |expression: &Expr| match expression {
+            Expr::Column(name) => Some(name.to_string()),
+            _ => None,
+        };
+        columns.iter().cloned().chain(self.filter.iter().flatten().filter_map(name)).collect()
     }
 
     /// Those of `files` whose partitions can hold rows that it looks at.
