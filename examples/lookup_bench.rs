@@ -14,6 +14,11 @@ use phonetrail::load::Destination;
 use phonetrail::query::{default_cache, explain};
 use serde_json::json;
 
+/// As in the program.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[derive(Debug, Parser)]
 struct Arguments {
     destination: Destination,
@@ -28,10 +33,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cache = default_cache();
     let mut measured = Vec::new();
     for sql in &arguments.queries {
-        let (_, mut told) = explain(&arguments.destination, sql, &cache).await?;
+        let mut told = explain(&arguments.destination, sql, &cache).await?;
         let mut seconds = Vec::new();
         for _ in 0..arguments.runs {
-            (_, told) = explain(&arguments.destination, sql, &cache).await?;
+            told = explain(&arguments.destination, sql, &cache).await?;
             seconds.push(told.seconds);
         }
         measured.push(json!({ "seconds": seconds, "rows": told.rows_returned, "bytes": told.bytes_read(),

@@ -44,7 +44,7 @@ pub(super) async fn run(args: QueryArgs) -> Result<Exit, Failure> {
         if args.output == RowFormat::Csv {
             return Err(Failure::new(Exit::Usage, &NoCsv, "Give `--output table` or `json`."));
         }
-        let (_, explanation) = query::explain(&destination, &args.sql, &cache).await.map_err(failure)?;
+        let explanation = query::explain(&destination, &args.sql, &cache).await.map_err(failure)?;
         match args.output {
             RowFormat::Json => print_json(&explanation)?,
             _ => print(&human(&explanation))?,

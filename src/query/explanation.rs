@@ -35,7 +35,7 @@ pub struct Explanation {
     pub rows_scanned: u64,
     /// Rows of the answer.
     pub rows_returned: u64,
-    /// Wall time from opening the table to the answer.
+    /// Wall time from opening the table to the rows of the answer.
     pub seconds: f64,
 }
 

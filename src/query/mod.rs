@@ -18,7 +18,7 @@ use std::time::Instant;
 
 /// The polars that frames come from.
 pub use polars;
-use polars::prelude::{IntoLazy, LazyFrame, PolarsError};
+use polars::prelude::{DataFrame, IntoLazy, LazyFrame, PolarsError};
 use polars::sql::SQLContext;
 
 pub use self::answer::Answer;
@@ -86,12 +86,13 @@ pub async fn frame(destination: &Destination, cache: &Path) -> Result<LazyFrame,
 /// Answers `sql` over the table as [`frame`] gives it, under the name [`TABLE_NAME`]. Only files are read, and of object
 /// storage fetched, that can hold rows which the query's own filter lets pass.
 pub async fn query(destination: &Destination, sql: &str, cache: &Path) -> Result<Answer, QueryError> {
-    Ok(run(destination, sql, cache, false).await?.0)
+    let (frame, _) = run(destination, sql, cache, false).await?;
+    blocking(move || Ok(Answer::from(&frame))).await
 }
 
-/// Answers `sql` as [`query`] does, and tells what was read for it.
-pub async fn explain(destination: &Destination, sql: &str, cache: &Path) -> Result<(Answer, Explanation), QueryError> {
-    run(destination, sql, cache, true).await
+/// Works `sql` out as [`query`] does, and tells what was read for it.
+pub async fn explain(destination: &Destination, sql: &str, cache: &Path) -> Result<Explanation, QueryError> {
+    Ok(run(destination, sql, cache, true).await?.1)
 }
 
 /// Footers are read where they can rule something out, or are to be told of.
@@ -100,7 +101,7 @@ async fn run(
     sql: &str,
     cache: &Path,
     explained: bool,
-) -> Result<(Answer, Explanation), QueryError> {
+) -> Result<(DataFrame, Explanation), QueryError> {
     let began = Instant::now();
     let (store, table) = open(destination).await?;
     let live = table.files(&Selection::All).await?;
@@ -135,10 +136,10 @@ async fn run(
             files.retain(|_| needed.next().unwrap_or(true));
         }
         let table = table.map_or_else(|| scan::scan(&root, &files), Ok)?;
-        let answer = Answer::from(&self::sql(table, &sql)?.collect()?);
-        explanation.rows_returned = answer.rows.len() as u64;
+        let frame = self::sql(table, &sql)?.collect()?;
+        explanation.rows_returned = frame.height() as u64;
         explanation.seconds = began.elapsed().as_secs_f64();
-        Ok((answer, explanation))
+        Ok((frame, explanation))
     })
     .await
 }

@@ -28,7 +28,7 @@ use crate::load::LiveFile;
 use crate::model::{Partition, file_schema};
 
 /// More rows than this are left to polars.
-const MOST_ROWS: usize = 100_000;
+const MOST_ROWS: usize = 500_000;
 
 /// Rows decoded at a time.
 const BATCH_ROWS: usize = 8192;

@@ -15,7 +15,7 @@ use arrow::error::ArrowError;
 use chrono::{DateTime, Utc};
 
 use super::detail;
-use crate::model::{AccountId, Change, Operation, REPORT, RecordId, change_fields, file_schema};
+use crate::model::{AccountId, Change, KeyedRecord, Operation, REPORT, RecordId, change_fields, file_schema};
 
 /// Bytes that most texts do not exceed. More are made room for as they come.
 const TEXT_BYTES: usize = 16;
@@ -57,7 +57,15 @@ struct Changes {
 }
 
 impl Columns {
-    pub(super) fn with_capacity(rows: usize) -> Self {
+    /// With room for the rows of `records`: all of it for what is taken over as it is, to be neither moved nor cut later.
+    pub(super) fn for_records(records: &[KeyedRecord<'_>]) -> Self {
+        let rows = records.len();
+        let mut verbatim_bytes = [0; 5];
+        for texts in records.iter().filter_map(|record| record.source.texts) {
+            verbatim_bytes.iter_mut().zip(texts).for_each(|(bytes, (start, end))| *bytes += (end - start) as usize);
+        }
+        let [action, category_type, operation_detail, operator, _] =
+            verbatim_bytes.map(|bytes| StringBuilder::with_capacity(rows, bytes));
         let text = || StringBuilder::with_capacity(rows, rows * TEXT_BYTES);
         let list = || {
             let items = ListBuilder::with_capacity(StringBuilder::new(), rows);
@@ -66,15 +74,15 @@ impl Columns {
         Self {
             record_id: Vec::with_capacity(rows * RecordId::HEX_DIGITS),
             event_time: TimestampMicrosecondBuilder::with_capacity(rows).with_timezone("UTC"),
-            action: text(),
+            action,
             action_kind: text(),
             channel: text(),
-            category_type: text(),
-            operator: text(),
+            category_type,
+            operator,
             operator_id: text(),
             operator_kind: text(),
             operator_domain: text(),
-            operation_detail: text(),
+            operation_detail,
             detail_status: text(),
             verb: text(),
             object_type: text(),

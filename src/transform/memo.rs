@@ -29,6 +29,11 @@ pub(super) struct Memo<'p> {
 }
 
 impl<'p> Memo<'p> {
+    /// Makes room for what `rows` records may say.
+    pub(super) fn expect(&mut self, rows: usize) {
+        self.details.reserve(rows.min(MOST_TEXTS));
+    }
+
     /// As [`action::parse`].
     pub(super) fn action(&mut self, field: &Field<'p>) -> KindAndChannel {
         recall(&mut self.actions, field, action::parse)
@@ -56,13 +61,10 @@ impl<'p> Memo<'p> {
 
 fn recall<'p, T: Clone>(known: &mut Texts<'p, T>, field: &Field<'p>, read: impl Fn(&Field<'p>) -> T) -> T {
     let Field::Text(Cow::Borrowed(text)) = field else { return read(field) };
-    if let Some(value) = known.get(text) {
-        return value.clone();
-    }
     if known.len() >= MOST_TEXTS {
         known.clear();
     }
-    known.entry(text).or_insert(read(field)).clone()
+    known.entry(text).or_insert_with(|| read(field)).clone()
 }
 
 #[cfg(test)]

@@ -61,7 +61,8 @@ fn batch<'p>(
     records: &[KeyedRecord<'p>],
     memo: &mut Memo<'p>,
 ) -> Result<Batch, ArrowError> {
-    let mut columns = Columns::with_capacity(records.len());
+    let mut columns = Columns::for_records(records);
+    memo.expect(records.len());
     let (mut detail, mut unparsed_shapes) = (DetailCounts::default(), Shapes::default());
     for records in records.chunks(AHEAD_ROWS) {
         fetch(records);
