@@ -51,7 +51,7 @@ pub use self::parquet::stage;
 pub use self::probe::Probe;
 pub use self::readings::readings;
 pub use self::replaced::Replaced;
-pub use self::runs::Runs;
+pub use self::runs::{RunWriter, Runs};
 pub use self::store::Store;
 pub use self::stored::{StoredRow, StoredRows};
 pub use self::table::{CommitFile, CommitInfo, CommitOutcome, LiveFile, MonthRange, Selection, TABLE_DIRECTORY, Table};

@@ -5,13 +5,14 @@
 //! rows of a partition <-- its batch of every run, united
 //! ```
 //!
-//! The rule: memory holds one run, and a partition twice for each that is read back; a row that comes several times goes
-//! out once.
+//! The rule: memory holds two runs, one of them on its way to its file, and a partition twice for each that is read back;
+//! a row that comes several times goes out once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Seek};
 use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -26,12 +27,20 @@ use crate::model::{Batch, Partition, file_schema};
 /// Rows of a run: some thirty megabytes.
 const RUN_ROWS: usize = 100_000;
 
-/// Rows by partition, gathered.
+/// Rows by partition, being gathered.
 #[derive(Debug)]
-pub struct Runs {
+pub struct RunWriter {
     run_rows: usize,
     rows: usize,
     current: BTreeMap<Partition, Vec<RecordBatch>>,
+    underway: Option<JoinHandle<Result<Run, ArrowError>>>,
+    written: Vec<Run>,
+}
+
+/// Rows by partition, gathered.
+#[derive(Debug, Default)]
+pub struct Runs {
+    last: BTreeMap<Partition, Vec<RecordBatch>>,
     written: Vec<Run>,
 }
 
@@ -43,34 +52,53 @@ struct Run {
     places: BTreeMap<Partition, usize>,
 }
 
-impl Default for Runs {
+impl Default for RunWriter {
     fn default() -> Self {
-        Self { run_rows: RUN_ROWS, rows: 0, current: BTreeMap::new(), written: Vec::new() }
+        Self { run_rows: RUN_ROWS, rows: 0, current: BTreeMap::new(), underway: None, written: Vec::new() }
     }
 }
 
-impl Runs {
-    /// Adds rows, in any order.
+impl RunWriter {
+    /// Adds rows, in any order. While a run is written, the next one is gathered.
     pub fn add(&mut self, batch: Batch) -> Result<(), LoadError> {
         self.rows += batch.rows.num_rows();
         self.current.entry(batch.partition).or_default().push(batch.rows);
         if self.rows >= self.run_rows {
             self.rows = 0;
-            self.written.push(Run::write(std::mem::take(&mut self.current)).map_err(temporary)?);
+            self.settle()?;
+            let run = std::mem::take(&mut self.current);
+            self.underway = Some(std::thread::spawn(move || Run::write(run)));
         }
         Ok(())
     }
 
+    /// All rows that were added.
+    pub fn finish(mut self) -> Result<Runs, LoadError> {
+        self.settle()?;
+        Ok(Runs { last: self.current, written: self.written })
+    }
+
+    /// Waits for the run that is being written.
+    fn settle(&mut self) -> Result<(), LoadError> {
+        if let Some(run) = self.underway.take() {
+            let run = run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            self.written.push(run.map_err(temporary)?);
+        }
+        Ok(())
+    }
+}
+
+impl Runs {
     /// The partitions that have rows.
     pub fn partitions(&self) -> Vec<Partition> {
         let written = self.written.iter().flat_map(|run| run.places.keys());
-        written.chain(self.current.keys()).collect::<BTreeSet<_>>().into_iter().cloned().collect()
+        written.chain(self.last.keys()).collect::<BTreeSet<_>>().into_iter().cloned().collect()
     }
 
     /// All rows of a partition, sorted as a batch is, each once.
     pub fn rows(&self, partition: &Partition) -> Result<RecordBatch, LoadError> {
         let read = || -> Result<RecordBatch, ArrowError> {
-            let mut batches = self.current.get(partition).cloned().unwrap_or_default();
+            let mut batches = self.last.get(partition).cloned().unwrap_or_default();
             for run in &self.written {
                 batches.extend(run.read(partition)?);
             }
@@ -126,7 +154,7 @@ mod tests {
             parts in prop::collection::vec((1i32..4, prop::collection::btree_set(0i64..30, 0..8)), 1..8),
             run_rows in 1usize..12,
         ) {
-            let mut runs = Runs { run_rows, ..Runs::default() };
+            let mut runs = RunWriter { run_rows, ..RunWriter::default() };
             let mut expected: BTreeMap<i32, BTreeSet<Key>> = BTreeMap::new();
             for (month, times) in parts {
                 let rows: Vec<Key> = times.into_iter().map(|time| (Some(time), format!("{time:02}"))).collect();
@@ -134,6 +162,7 @@ mod tests {
                 runs.add(Batch { partition: partition(month), rows: batch(&rows), detail, unparsed_shapes }).unwrap();
                 expected.entry(month).or_default().extend(rows);
             }
+            let runs = runs.finish().unwrap();
             let partitions: Vec<Partition> = expected.keys().copied().map(partition).collect();
             prop_assert_eq!(runs.partitions(), partitions);
             for (month, rows) in expected {

@@ -1,7 +1,7 @@
 //! The raw archive -> all of its rows, once each.
 //!
 //! ```text
-//! pack --archived_windows--> pages --transform--> batches --Runs--> rows by partition
+//! pack --archived_windows--> pages --transform--> batches --RunWriter--> rows by partition
 //! ```
 //!
 //! The rule: nothing is known here but what the packs say.
@@ -19,7 +19,7 @@ use super::days;
 use super::replay::ReplayError;
 use super::sync::DEFAULT_SETTLE;
 use crate::ledger::PackV1;
-use crate::load::{self, ArchivedWindow, LoadError, Runs, Store};
+use crate::load::{self, ArchivedWindow, LoadError, RunWriter, Runs, Store};
 use crate::model::{AccountId, Batch, Coverage, DetailCounts, Page, Scope, Seam};
 use crate::transform;
 
@@ -45,19 +45,26 @@ pub(super) struct Rebuilt {
 impl Rebuilt {
     /// Makes rows of every pack in `source`.
     pub(super) async fn read(source: &Store, ingested_at: DateTime<Utc>) -> Result<Self, ReplayError> {
-        let mut rebuilt = Self::default();
+        let (mut rebuilt, mut runs) = (Self::default(), RunWriter::default());
         let mut packs =
             futures::stream::iter(load::packs(source).await?).map(|path| read_pack(source, path)).buffered(PACKS_AHEAD);
         while let Some((pack, windows)) = packs.try_next().await? {
             rebuilt.cover(&windows);
-            tokio::task::block_in_place(|| rebuilt.add(&pack.path, &windows, ingested_at))?;
+            tokio::task::block_in_place(|| rebuilt.add(&pack.path, &windows, ingested_at, &mut runs))?;
             rebuilt.packs.push(pack);
         }
+        rebuilt.runs = runs.finish()?;
         Ok(rebuilt)
     }
 
     /// Makes rows of a pack's windows, several at once: what of one cannot be shared out does not keep a core waiting.
-    fn add(&mut self, pack: &str, windows: &[ArchivedWindow], ingested_at: DateTime<Utc>) -> Result<(), ReplayError> {
+    fn add(
+        &mut self,
+        pack: &str,
+        windows: &[ArchivedWindow],
+        ingested_at: DateTime<Utc>,
+        runs: &mut RunWriter,
+    ) -> Result<(), ReplayError> {
         let rows = |window| window_rows(pack, window, ingested_at);
         for (window, (records, batches)) in
             windows.iter().zip(windows.par_iter().map(rows).collect::<Result<Vec<_>, _>>()?)
@@ -67,7 +74,7 @@ impl Rebuilt {
             self.records += records;
             for batch in batches {
                 self.detail.add(batch.detail);
-                self.runs.add(batch)?;
+                runs.add(batch)?;
             }
         }
         Ok(())

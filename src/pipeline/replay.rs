@@ -331,7 +331,7 @@ async fn stage(store: &Store, runs: Arc<Runs>) -> Result<(Vec<StagedFile>, RowSe
         FailPoint::FileStaged.pass();
         Ok::<_, ReplayError>((file, set))
     };
-    let made = futures::stream::iter(runs.partitions()).map(make).buffered(PARALLEL_FILES);
+    let made = futures::stream::iter(runs.partitions()).map(make).buffer_unordered(PARALLEL_FILES);
     let written: Vec<_> = made.map(write).buffer_unordered(PARALLEL_WRITES).try_collect().await?;
     let mut rows = RowSet::default();
     written.iter().for_each(|(_, set)| rows.unite(*set));
