@@ -8,7 +8,7 @@
 //! The rule: memory holds two runs, one of them on its way to its file, and a partition twice for each that is read back;
 //! a row that comes several times goes out once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Seek};
 use std::sync::{Mutex, PoisonError};
@@ -48,8 +48,8 @@ pub struct Runs {
 #[derive(Debug)]
 struct Run {
     reader: Mutex<FileReader<BufReader<File>>>,
-    /// Which batch of the file holds the rows of a partition.
-    places: BTreeMap<Partition, usize>,
+    /// Which batch of the file holds the rows of a partition, and how many they are.
+    places: BTreeMap<Partition, (usize, usize)>,
 }
 
 impl Default for RunWriter {
@@ -89,10 +89,16 @@ impl RunWriter {
 }
 
 impl Runs {
-    /// The partitions that have rows.
-    pub fn partitions(&self) -> Vec<Partition> {
-        let written = self.written.iter().flat_map(|run| run.places.keys());
-        written.chain(self.last.keys()).collect::<BTreeSet<_>>().into_iter().cloned().collect()
+    /// The partitions that have rows, with how many were added of each.
+    pub fn partitions(&self) -> BTreeMap<Partition, usize> {
+        let mut partitions: BTreeMap<Partition, usize> = BTreeMap::new();
+        let written = self.written.iter().flat_map(|run| &run.places).map(|(partition, (_, rows))| (partition, *rows));
+        let last =
+            self.last.iter().map(|(partition, batches)| (partition, batches.iter().map(RecordBatch::num_rows).sum()));
+        for (partition, rows) in written.chain(last) {
+            *partitions.entry(partition.clone()).or_default() += rows;
+        }
+        partitions
     }
 
     /// All rows of a partition, sorted as a batch is, each once.
@@ -114,8 +120,9 @@ impl Run {
         let mut writer = FileWriter::try_new(BufWriter::new(file), &file_schema())?;
         let mut places = BTreeMap::new();
         for (partition, batches) in partitions {
-            writer.write(&concat_batches(&file_schema(), &batches)?)?;
-            places.insert(partition, places.len());
+            let rows = concat_batches(&file_schema(), &batches)?;
+            writer.write(&rows)?;
+            places.insert(partition, (places.len(), rows.num_rows()));
         }
         let mut file = writer.into_inner()?.into_inner().map_err(std::io::IntoInnerError::into_error)?;
         file.rewind()?;
@@ -124,7 +131,7 @@ impl Run {
     }
 
     fn read(&self, partition: &Partition) -> Result<Option<RecordBatch>, ArrowError> {
-        let Some(place) = self.places.get(partition) else { return Ok(None) };
+        let Some((place, _)) = self.places.get(partition) else { return Ok(None) };
         // What a panic left behind is a position, and that is set here.
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         reader.set_index(*place)?;
@@ -138,6 +145,8 @@ fn temporary(source: ArrowError) -> LoadError {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::super::sorted::tests::{Key, batch, keys};
@@ -164,7 +173,7 @@ mod tests {
             }
             let runs = runs.finish().unwrap();
             let partitions: Vec<Partition> = expected.keys().copied().map(partition).collect();
-            prop_assert_eq!(runs.partitions(), partitions);
+            prop_assert_eq!(runs.partitions().into_keys().collect::<Vec<_>>(), partitions);
             for (month, rows) in expected {
                 prop_assert_eq!(keys(&runs.rows(&partition(month)).unwrap()), rows.into_iter().collect::<Vec<_>>());
             }

@@ -46,7 +46,7 @@ pub(super) async fn compare(
     for file in table.files(&Selection::All).await? {
         live.entry(file.partition.clone()).or_default().push(file);
     }
-    let partitions: BTreeSet<Partition> = runs.partitions().into_iter().chain(live.keys().cloned()).collect();
+    let partitions: BTreeSet<Partition> = runs.partitions().into_keys().chain(live.keys().cloned()).collect();
     let (mut rows, mut differences) = (0, Vec::new());
     for partition in partitions {
         let archived = archived(Arc::clone(&runs), partition.clone()).await?;

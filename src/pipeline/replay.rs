@@ -15,6 +15,7 @@ use bytes::Bytes;
 use chrono::Utc;
 use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::commit;
@@ -30,8 +31,11 @@ use crate::load::{
 };
 use crate::model::{DetailCounts, PageError, Partition, RowSet, StagedFile, Window};
 
-/// How many files are made at once: each takes memory.
-const PARALLEL_FILES: usize = 2;
+/// How many files are made at once.
+const PARALLEL_FILES: usize = 3;
+
+/// How many rows the files that are made at once have, but for one that has more: each takes a kilobyte of memory.
+const PARALLEL_ROWS: u32 = 131_072;
 
 /// How many files are written at once: each waits for the disk, or for object storage.
 const PARALLEL_WRITES: usize = 16;
@@ -315,14 +319,20 @@ async fn replace(
 
 /// Writes the rows of every partition as one file.
 async fn stage(store: &Store, runs: Arc<Runs>) -> Result<(Vec<StagedFile>, RowSet), ReplayError> {
-    let make = |partition: Partition| {
-        let runs = Arc::clone(&runs);
-        tokio_rayon::spawn(move || {
-            let rows = runs.rows(&partition)?;
-            let set = load::row_set(&partition.directory(), &rows)?;
-            let (file, bytes) = load::stage(partition, &[rows])?;
-            Ok::<_, LoadError>((file, bytes, set))
-        })
+    let room = Semaphore::new(PARALLEL_ROWS as usize);
+    let make = |(partition, rows): (Partition, usize)| {
+        let (runs, room) = (Arc::clone(&runs), &room);
+        async move {
+            let rows = u32::try_from(rows).unwrap_or(u32::MAX).min(PARALLEL_ROWS);
+            let _taken = room.acquire_many(rows).await;
+            tokio_rayon::spawn(move || {
+                let rows = runs.rows(&partition)?;
+                let set = load::row_set(&partition.directory(), &rows)?;
+                let (file, bytes) = load::stage(partition, &[rows])?;
+                Ok::<_, LoadError>((file, bytes, set))
+            })
+            .await
+        }
     };
     let write = |made: Result<(StagedFile, Bytes, RowSet), LoadError>| async move {
         let (file, bytes, set) = made?;
