@@ -24,7 +24,7 @@ use crate::model::{AccountId, Batch, Coverage, DetailCounts, Page, Scope, Seam};
 use crate::transform;
 
 /// How many packs are read ahead of the one that is made rows of. Each is some 25 MB when unpacked.
-const PACKS_AHEAD: usize = 1;
+const PACKS_AHEAD: usize = 2;
 
 /// How long before its first page arrived the reading of a window began at most: the longest that a request may take.
 const LONGEST_REQUEST: TimeDelta = TimeDelta::minutes(5);
