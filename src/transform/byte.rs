@@ -8,9 +8,6 @@ pub(super) static LOCAL_PART: Bytes = Bytes::of(b"._%+-'&", true);
 /// What an email address holds right of its `@`, of ASCII.
 pub(super) static DOMAIN: Bytes = Bytes::of(b".-", true);
 
-/// What opens a part of a text that is closed in itself.
-pub(super) static OPENERS: Bytes = Bytes::of(b"(\"[{", false);
-
 /// What ends a word, and the start of every character that is not ASCII.
 pub(super) static WORD_ENDS: Bytes = Bytes::of(b"\t\n\x0b\x0c\r ", false).and_foreign();
 

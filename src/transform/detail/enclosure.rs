@@ -5,9 +5,8 @@
 
 use std::ops::Range;
 
+use memchr::{memchr, memchr3};
 use smallvec::SmallVec;
-
-use crate::transform::byte;
 
 /// The outermost enclosed parts of a text, in order.
 #[derive(Debug, Default)]
@@ -19,9 +18,10 @@ impl Enclosures {
         let mut enclosed = SmallVec::new();
         // Up to where an opener of each kind is known to stay open. Not trying again before keeps the cost linear.
         let mut open_until = [0_usize; 3];
+        let mut openers = Openers { bytes, list: Some(0) };
         let mut at = 0;
-        while let Some(found) = byte::OPENERS.find_in(&bytes[at..]) {
-            at += found;
+        while let Some(found) = openers.next(at) {
+            at = found;
             let kind = match bytes[at] {
                 b'(' => 0,
                 b'"' => 1,
@@ -55,6 +55,24 @@ impl Enclosures {
     pub(super) fn hold(&self, at: usize) -> bool {
         let next = self.0.partition_point(|part| part.end <= at);
         self.0.get(next).is_some_and(|part| part.start <= at)
+    }
+}
+
+/// What opens a part, found from left to right.
+struct Openers<'t> {
+    bytes: &'t [u8],
+    /// Where the next `[` is at the earliest: the search for one at a time goes over the text once.
+    list: Option<usize>,
+}
+
+impl Openers<'_> {
+    /// The first one from `at` on.
+    fn next(&mut self, at: usize) -> Option<usize> {
+        let other = memchr3(b'(', b'"', b'{', self.bytes.get(at..)?).map(|found| at + found);
+        if self.list.is_some_and(|list| list <= at) {
+            self.list = memchr(b'[', &self.bytes[at..]).map(|found| at + found);
+        }
+        [other, self.list].into_iter().flatten().min()
     }
 }
 

@@ -84,7 +84,9 @@ impl Parts {
                     let names = |start: &usize| self::colon(text, &(*start..range.end), enclosures) == Some(colon);
                     let start = last.field_behind.filter(names).unwrap_or(range.start);
                     parts.items.push(Item { range: start..range.end, email: false, spaced });
-                    last = Value::of(&text[colon..range.end]);
+                    // Of the last item's value nobody asks.
+                    let followed = i + 1 < hyphens.len();
+                    last = if followed { Value::of(&text[colon..range.end]) } else { Value::default() };
                 }
                 Look::Email if !in_field => parts.items.push(Item { range, email: true, spaced }),
                 other => {

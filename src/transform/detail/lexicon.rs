@@ -68,6 +68,8 @@ struct Lexicon {
     prepositions: Vec<Vec<Preposition>>,
     adverbs: Vec<&'static str>,
     suffixes: Words<&'static [u8], &'static str>,
+    /// Their first letters.
+    suffix_starts: Vec<u8>,
     titles: Words<&'static [u8], ()>,
 }
 
@@ -83,6 +85,7 @@ impl Lexicon {
             prepositions: Vec::new(),
             adverbs: Vec::new(),
             suffixes: Words::default(),
+            suffix_starts: Vec::new(),
             titles: Words::default(),
         };
         for line in table.lines().filter(|line| !line.starts_with('#')) {
@@ -109,6 +112,7 @@ impl Lexicon {
             "adverb" => self.adverbs.push(words),
             "suffix" => {
                 self.suffixes.insert(words.as_bytes(), value);
+                self.suffix_starts.extend(words.bytes().next());
             }
             "title" => {
                 self.titles.insert(words.as_bytes(), ());
@@ -231,6 +235,9 @@ pub(super) fn is_adverb(word: &str) -> bool {
 
 /// The general noun that `word` is where it joins the type before it: `setting` for `Settings`.
 pub(super) fn suffix(word: &str) -> Option<&'static str> {
+    // Most words behind a type are names.
+    let first = word.bytes().next()?.to_ascii_lowercase();
+    LEXICON.suffix_starts.contains(&first).then_some(())?;
     let mut normal = Phrase::default();
     normal.push_normal(word);
     LEXICON.suffixes.get(normal.as_bytes()).copied()
