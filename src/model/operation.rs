@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::rc::Rc;
 
 /// The identity of a row: 16 bytes of SHA-256, shown as 32 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,7 +56,7 @@ pub struct Operation<'a> {
     /// `operation_detail`, verbatim.
     pub operation_detail: Option<Cow<'a, str>>,
     /// What the detail says. Rows share it where their details agree.
-    pub detail: Rc<Detail<'a>>,
+    pub detail: &'a Detail<'a>,
     /// The record's JSON where the columns cannot reproduce it.
     pub source_json: Option<Cow<'a, str>>,
 }

@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::rc::Rc;
 
 use foldhash::fast::RandomState;
 
@@ -25,13 +24,16 @@ pub(super) struct Memo<'p> {
     actions: Texts<'p, KindAndChannel>,
     categories: Texts<'p, (Cow<'static, str>, bool)>,
     operators: Texts<'p, Operator<'p>>,
-    details: Texts<'p, Rc<Detail<'p>>>,
+    details: Texts<'p, usize>,
+    /// What `details` gives the places of, and what is not remembered but for the row at hand.
+    read: Vec<Detail<'p>>,
 }
 
 impl<'p> Memo<'p> {
     /// Makes room for what `rows` records may say.
     pub(super) fn expect(&mut self, rows: usize) {
         self.details.reserve(rows.min(MOST_TEXTS));
+        self.read.reserve(rows.min(MOST_TEXTS));
     }
 
     /// As [`action::parse`].
@@ -50,12 +52,21 @@ impl<'p> Memo<'p> {
     }
 
     /// As [`detail::of_field`].
-    pub(super) fn detail(&mut self, field: &Field<'p>, unlisted_category: Option<&str>) -> Rc<Detail<'p>> {
-        match unlisted_category {
-            None => recall(&mut self.details, field, |field| Rc::new(detail::of_field(field, None))),
-            // The same text says something else elsewhere.
-            Some(_) => Rc::new(detail::of_field(field, unlisted_category)),
+    pub(super) fn detail(&mut self, field: &Field<'p>, unlisted_category: Option<&str>) -> &Detail<'p> {
+        if self.read.len() >= MOST_TEXTS {
+            self.details.clear();
+            self.read.clear();
         }
+        let next = self.read.len();
+        let place = match (field, unlisted_category) {
+            (Field::Text(Cow::Borrowed(text)), None) => *self.details.entry(text).or_insert(next),
+            // The same text says something else elsewhere.
+            _ => next,
+        };
+        if place == next {
+            self.read.push(detail::of_field(field, unlisted_category));
+        }
+        &self.read[place]
     }
 }
 
@@ -78,8 +89,9 @@ mod tests {
         for text in texts.iter().chain(&texts[..3]) {
             let field = Field::Text(Cow::Borrowed(text));
             assert_eq!(memo.operator(&field), operator::parse(&field));
+            assert_eq!(*memo.detail(&field, None), detail::of_field(&field, None));
         }
-        assert!(memo.operators.len() <= MOST_TEXTS);
+        assert!(memo.operators.len() <= MOST_TEXTS && memo.read.len() <= MOST_TEXTS);
     }
 
     #[test]

@@ -89,7 +89,7 @@ fn number(pages: &mut [Vec<KeyedRecord<'_>>], identities: &Identities) {
 }
 
 /// The typed row of a record.
-fn operation<'p>(keyed: &KeyedRecord<'p>, memo: &mut Memo<'p>) -> Operation<'p> {
+fn operation<'m, 'p>(keyed: &KeyedRecord<'p>, memo: &'m mut Memo<'p>) -> Operation<'m> {
     let record = decode::record(keyed.source);
     let (action_kind, channel) = memo.action(&record.action);
     let reproducible = keyed.event_time.is_some() && reproducible(&record);
