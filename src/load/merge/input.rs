@@ -27,7 +27,7 @@ use crate::load::{LiveFile, LoadError, Store, TABLE_DIRECTORY};
 use crate::model::file_schema;
 
 /// Rows decoded at a time; in tests, so few that small files have many batches.
-const BATCH_ROWS: usize = if cfg!(test) { 3 } else { 8_192 };
+const BATCH_ROWS: usize = if cfg!(test) { 3 } else { 2_048 };
 
 /// Rows in order, a batch at a time.
 pub(super) type Batches = BoxStream<'static, Result<RecordBatch, LoadError>>;
