@@ -122,18 +122,18 @@ async fn run(
     let (root, sql) = (local(&store, &live, &files, cache).await?, sql.to_owned());
     blocking(move || {
         let condition = needs.filter.as_ref().map_or(Condition::Unknown, Condition::of);
-        let mut table = None;
-        let mut files = files;
+        let (mut files, mut table) = (files, None);
         if explained || !condition.is_unknown() {
             let footers = footers::read(&root, &files, &condition, needs.columns.as_ref());
             explanation.count(&files, &footers);
+            let is_needed = |(_, footer): &(LiveFile, Option<Footer>)| {
+                footer.as_ref().is_none_or(|footer| !footer.needed_groups.is_empty())
+            };
+            let needed: Vec<_> = files.into_iter().zip(footers).filter(is_needed).collect();
             if !condition.is_unknown() {
-                table = few(&root, &files, &footers, &condition, &needs.wanted());
+                table = few(&root, &needed, &condition, &needs.wanted());
             }
-            let is_needed =
-                |footer: &Option<Footer>| footer.as_ref().is_none_or(|footer| !footer.needed_groups.is_empty());
-            let mut needed = footers.iter().map(is_needed);
-            files.retain(|_| needed.next().unwrap_or(true));
+            files = needed.into_iter().map(|(file, _)| file).collect();
         }
         let table = table.map_or_else(|| scan::scan(&root, &files), Ok)?;
         let frame = self::sql(table, &sql)?.collect()?;
@@ -147,14 +147,11 @@ async fn run(
 /// The rows that `condition` lets pass, with the `wanted` columns, where they are few.
 fn few(
     root: &Path,
-    files: &[LiveFile],
-    footers: &[Option<Footer>],
+    files: &[(LiveFile, Option<Footer>)],
     condition: &Condition,
     wanted: &HashSet<String>,
 ) -> Option<LazyFrame> {
-    let files = files.iter().zip(footers).map(|(file, footer)| Some((file, footer.as_ref()?)));
-    let mut files: Vec<_> = files.collect::<Option<_>>()?;
-    files.retain(|(_, footer)| !footer.needed_groups.is_empty());
+    let files: Vec<_> = files.iter().map(|(file, footer)| Some((file, footer.as_ref()?))).collect::<Option<_>>()?;
     let found = rows::read(root, &files, condition, wanted)?;
     Some(handover::frame(&found, wanted).ok()?.lazy())
 }

@@ -24,11 +24,12 @@ use rayon::prelude::*;
 
 use super::condition::Condition;
 use super::footers::Footer;
+use super::pruning::TIME;
 use crate::load::LiveFile;
 use crate::model::{Partition, file_schema};
 
 /// More rows than this are left to polars.
-const MOST_ROWS: usize = 500_000;
+const MOST_ROWS: usize = if cfg!(test) { 50 } else { 500_000 };
 
 /// Rows decoded at a time.
 const BATCH_ROWS: usize = 8192;
@@ -153,7 +154,113 @@ fn holding(rows: &RecordBatch, column: &str, values: &[String]) -> Option<Boolea
 
 /// Which rows' times lie within the bounds.
 fn within(rows: &RecordBatch, first: i64, last: i64) -> Option<BooleanBuffer> {
-    let times = rows.column_by_name(super::pruning::TIME)?.as_primitive_opt::<TimestampMicrosecondType>()?;
+    let times = rows.column_by_name(TIME)?.as_primitive_opt::<TimestampMicrosecondType>()?;
     let within = |row| times.is_valid(row) && (first..=last).contains(&times.value(row));
     Some(BooleanBuffer::collect_bool(times.len(), within))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use chrono::{DateTime, Utc};
+    use test_case::test_case;
+
+    use super::super::{footers, handover};
+    use super::*;
+    use crate::load;
+    use crate::model::{AccountId, COLUMNS};
+    use crate::transform;
+
+    /// Files of a hundred records: every tenth has another operator, every other one another category.
+    fn files(root: &Path) -> Vec<LiveFile> {
+        let record = |n: usize| {
+            let (operator, category) =
+                (["b@x.com", "a@x.com"][usize::from(n.is_multiple_of(10))], ["Device", "User"][n % 2]);
+            format!(
+                r#"{{"action":"ADD","category_type":"{category}","operation_detail":"Add {category} {n} +1202555{n:04}","operator":"{operator}","time":"2022-02-01T00:{:02}:{:02}Z"}}"#,
+                n / 60,
+                n % 60,
+            )
+        };
+        let page = [format!(r#"{{"operation_logs":[{}]}}"#, (0..100).map(record).collect::<Vec<_>>().join(",")).into()];
+        let account = AccountId::new("a");
+        let records = transform::keyed(&account, &page).unwrap();
+        let batches = transform::batches(&account, DateTime::<Utc>::UNIX_EPOCH, records).unwrap();
+        let file = |batch: crate::model::Batch| {
+            let (file, bytes) = load::stage(batch.partition, &[batch.rows]).unwrap();
+            std::fs::create_dir_all(root.join(&file.path).parent().unwrap()).unwrap();
+            std::fs::write(root.join(&file.path), bytes).unwrap();
+            LiveFile {
+                path: file.path,
+                byte_count: file.byte_count,
+                row_count: Some(file.row_count),
+                partition: file.partition,
+            }
+        };
+        batches.into_iter().map(file).collect()
+    }
+
+    /// How many rows by category `condition` lets pass.
+    fn found(root: &Path, files: &[LiveFile], condition: &Condition) -> Option<BTreeMap<String, usize>> {
+        let wanted = COLUMNS.iter().map(|column| column.name.to_owned()).collect();
+        let footers: Vec<_> = footers::read(root, files, condition, None).into_iter().map(Option::unwrap).collect();
+        let read = read(root, &files.iter().zip(&footers).collect::<Vec<_>>(), condition, &wanted)?;
+        let rows: usize = read.iter().map(|(_, rows)| rows.num_rows()).sum();
+        assert_eq!(handover::frame(&read, &wanted).unwrap().shape(), (rows, COLUMNS.len()));
+        let mut counts = BTreeMap::new();
+        for (partition, rows) in read.iter().filter(|(_, rows)| rows.num_rows() > 0) {
+            *counts.entry(partition.category.to_string()).or_default() += rows.num_rows();
+        }
+        Some(counts)
+    }
+
+    fn holds(column: &str, value: &str) -> Condition {
+        Condition::Holds { column: column.to_owned(), values: vec![value.to_owned()] }
+    }
+
+    const START: i64 = 1_643_673_600_000_000;
+
+    #[test_case(&holds("operator_id", "a@x.com"), &[("device", 10)]; "a text")]
+    #[test_case(&holds("phone_numbers", "+12025550007"), &[("user", 1)]; "a text of a list")]
+    #[test_case(&holds("operator_id", "c@x.com"), &[]; "nothing")]
+    #[test_case(&Condition::Within { first: START + 3_000_000, last: START + 5_000_000 }, &[("device", 1), ("user", 2)]; "times")]
+    #[test_case(
+        &Condition::All(vec![holds("operator_id", "b@x.com"), Condition::Within { first: START, last: START + 5_000_000 }]),
+        &[("device", 2), ("user", 3)]; "both"
+    )]
+    #[test_case(
+        &Condition::Any(vec![holds("operator_id", "a@x.com"), holds("phone_numbers", "+12025550007")]),
+        &[("device", 10), ("user", 1)]; "either"
+    )]
+    fn the_rows_that_pass_are_read(condition: &Condition, expected: &[(&str, usize)]) {
+        let directory = tempfile::tempdir().unwrap();
+        let files = files(directory.path());
+        let expected = expected.iter().map(|(category, rows)| ((*category).to_owned(), *rows)).collect();
+        assert_eq!(found(directory.path(), &files, condition), Some(expected));
+    }
+
+    #[test]
+    fn many_rows_are_left_to_polars() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = files(directory.path());
+        assert_eq!(found(directory.path(), &files, &holds("operator_id", "b@x.com")), None);
+    }
+
+    #[test]
+    fn a_file_of_another_make_is_left_to_polars() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = files(directory.path());
+        let rows = RecordBatch::try_from_iter([(
+            "operator_id",
+            Arc::new(StringArray::from(vec!["a@x.com"])) as Arc<dyn Array>,
+        )]);
+        let path = directory.path().join(&files[0].path);
+        let mut writer =
+            parquet::arrow::ArrowWriter::try_new(File::create(path).unwrap(), rows.as_ref().unwrap().schema(), None)
+                .unwrap();
+        writer.write(&rows.unwrap()).unwrap();
+        writer.close().unwrap();
+        assert_eq!(found(directory.path(), &files, &holds("operator_id", "a@x.com")), None);
+    }
 }

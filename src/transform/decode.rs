@@ -36,14 +36,14 @@ fn compact_page(text: &str) -> Option<Vec<Source<'_>>> {
         return None;
     }
     let start = memmem::find(text.as_bytes(), LIST.as_bytes())? + LIST.len();
-    let mut sources = Vec::new();
-    let mut end = start;
+    let (mut sources, mut end) = (Vec::new(), start);
     while !text[end..].starts_with(']') {
-        end += usize::from(end > start);
-        let source = bare_source(&text[end..]).or_else(|| escaped_source(&text[end..]))?;
+        if !sources.is_empty() {
+            end += text[end..].starts_with(',').then_some(1)?;
+        }
+        let source = bare_source(&text[end..]).or_else(|| object_source(&text[end..]))?;
         end += source.json.len();
         sources.push(source);
-        text[end..].starts_with([',', ']']).then_some(())?;
     }
     is_emptied(&[&text[..start], &text[end..]].concat()).then_some(sources)
 }
@@ -91,10 +91,10 @@ fn bare_len(text: &str) -> Option<usize> {
 }
 
 /// The JSON object at the start of `text`.
-fn escaped_source(text: &str) -> Option<Source<'_>> {
-    let mut values = Deserializer::from_str(text).into_iter::<&RawValue>();
-    let json = values.next()?.ok()?.get();
-    text.starts_with('{').then_some(Source { json, texts: None })
+fn object_source(text: &str) -> Option<Source<'_>> {
+    text.starts_with('{').then_some(())?;
+    let json = Deserializer::from_str(text).into_iter::<&RawValue>().next()?.ok()?.get();
+    Some(Source { json, texts: None })
 }
 
 /// A record's JSON text, whatever it is. That it is JSON is known.

@@ -68,7 +68,7 @@ struct Openers<'t> {
 impl Openers<'_> {
     /// The first one from `at` on.
     fn next(&mut self, at: usize) -> Option<usize> {
-        let other = memchr3(b'(', b'"', b'{', self.bytes.get(at..)?).map(|found| at + found);
+        let other = memchr3(b'(', b'"', b'{', &self.bytes[at..]).map(|found| at + found);
         if self.list.is_some_and(|list| list <= at) {
             self.list = memchr(b'[', &self.bytes[at..]).map(|found| at + found);
         }

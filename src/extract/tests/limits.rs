@@ -1,0 +1,60 @@
+//! Limits: per second and per day, the upstream's and our own.
+
+use std::time::{Duration, Instant};
+
+use chrono::{Days, Utc};
+use futures::StreamExt;
+
+use super::upstream::{Upstream, credentials, february, page, told, window};
+use crate::extract::*;
+use crate::model::Seam;
+
+#[tokio::test]
+async fn too_many_requests_per_second_make_everybody_pause_and_cost_no_attempt() {
+    let upstream = Upstream::of_pages(|_, n| match n {
+        0..=4 => told(429, r#"{"code":429,"message":"per-second"}"#).header("x-ratelimit-type", "QPS"),
+        _ => page(&["1"], Some(1), ""),
+    })
+    .await;
+    let source = upstream.source();
+    let began = Instant::now();
+    let reads = source.read(&february()).await.unwrap();
+    assert_eq!((reads[0].received, source.usage().throttled, source.usage().requests), (1, 5, 6));
+    assert!(began.elapsed() >= Duration::from_millis(20 * 31), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn the_daily_limit_stops_everybody_and_says_when_to_go_on() {
+    let upstream = Upstream::of_pages(|_, n| match n {
+        0 => page(&["1"], Some(1), ""),
+        _ => told(429, r#"{"code":429,"message":"You have reached the maximum daily rate limit for this API."}"#)
+            .header("x-ratelimit-type", "Daily-limit"),
+    })
+    .await;
+    let settings = Settings { concurrency: Some(1), ..upstream.settings() };
+    let source = Source::try_new(credentials(), settings).unwrap();
+    let windows = (1..=9).map(|n| window(&format!("2022-02-{n:02}"), "2022-02-28"));
+
+    let reads: Vec<_> = source.read_all(windows, Seam::Shared).collect().await;
+
+    assert!(reads[0].is_ok() && reads.len() == 2, "{reads:?}");
+    let failure = reads[1].as_ref().unwrap_err();
+    let ExtractError::DailyLimit { resume_at } = failure.error else { panic!("{failure:?}") };
+    assert!(resume_at > Utc::now() && resume_at <= Utc::now() + Days::new(1));
+    assert_eq!(upstream.pages().len(), 2);
+    assert!(source.read(&february()).await.is_err());
+    assert_eq!(upstream.pages().len(), 2);
+}
+
+#[tokio::test]
+async fn our_own_count_stops_before_the_upstream_must() {
+    let upstream = Upstream::of_pages(|_, _| page(&["1"], Some(1), "")).await;
+    let used_today = Some(DayCount { day: Utc::now().date_naive(), requests: 8 });
+    let settings =
+        Settings { plan: "1000/s,10/day".parse().unwrap(), used_today, concurrency: Some(1), ..upstream.settings() };
+    let source = Source::try_new(credentials(), settings).unwrap();
+    let windows = (1..=9).map(|n| window(&format!("2022-02-{n:02}"), "2022-02-28"));
+    let reads: Vec<_> = source.read_all(windows, Seam::Shared).collect().await;
+    assert_eq!((reads.len(), upstream.pages().len(), source.usage().today.requests), (3, 2, 10));
+    assert_eq!(reads[2].as_ref().unwrap_err().error.kind(), ErrorKind::DailyLimit);
+}
