@@ -84,10 +84,13 @@ pub fn writer_properties(row_count: u64) -> Result<WriterProperties, ParquetErro
         .set_column_compression("event_time".into(), zstd(4)?)
         // The longest texts, which repeat each other in parts.
         .set_column_compression("operation_detail".into(), zstd(6)?);
+    // Filters are made for so many values and folded to what there were: without it, each would be made for a whole group.
+    let most_values = (2 * row_count).clamp(1, ROW_GROUP_ROWS as u64);
     for name in LOOKED_UP {
         properties = properties
             .set_column_bloom_filter_enabled(column_path(name), true)
-            .set_column_bloom_filter_fpp(column_path(name), FALSE_POSITIVES);
+            .set_column_bloom_filter_fpp(column_path(name), FALSE_POSITIVES)
+            .set_column_bloom_filter_max_ndv(column_path(name), most_values);
     }
     for name in UNIFORM {
         properties = properties.set_column_compression(name.into(), Compression::UNCOMPRESSED);
