@@ -44,6 +44,10 @@ const LOOKED_UP: [&str; 2] = ["operator_id", "phone_numbers.list.element"];
 /// How often a bloom filter may say of a value that it may be there when it is not.
 const FALSE_POSITIVES: f64 = 0.02;
 
+/// How many different values the rows of a small file have at most on average, as far as room is made for them: a detail
+/// may list several numbers. Where there are more, the filter is wrong more often, never about a value that is there.
+const VALUES_PER_ROW: u64 = 8;
+
 /// Columns that hold one value in most files. Their pages are a few bytes, which a compressed frame would double.
 const UNIFORM: [&str; 5] = ["account_id", "report", "category_type", "parser_version", "ingested_at"];
 
@@ -84,8 +88,8 @@ pub fn writer_properties(row_count: u64) -> Result<WriterProperties, ParquetErro
         .set_column_compression("event_time".into(), zstd(4)?)
         // The longest texts, which repeat each other in parts.
         .set_column_compression("operation_detail".into(), zstd(6)?);
-    // Filters are made for so many values and folded to what there were: without it, each would be made for a whole group.
-    let most_values = (2 * row_count).clamp(1, ROW_GROUP_ROWS as u64);
+    // Filters are made for so many values, then folded to what there were. Without it, each is made for a whole row group.
+    let most_values = row_count.saturating_mul(VALUES_PER_ROW).clamp(1, ROW_GROUP_ROWS as u64);
     for name in LOOKED_UP {
         properties = properties
             .set_column_bloom_filter_enabled(column_path(name), true)
