@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use criterion::{
     BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
 };
-use phonetrail::model::{AccountId, Record};
+use phonetrail::model::{AccountId, KeyedRecord, Record};
 use phonetrail::simulator::{GeneratorConfig, LastToken, PageDraft, generate};
 use phonetrail::transform::{self, internals};
 use rayon::ThreadPoolBuilder;
@@ -41,7 +41,9 @@ fn steps(criterion: &mut Criterion) {
     each(&mut group, "contacts", &records, |record| record.operation_detail.as_str().map(internals::contacts));
     group.bench_function("rows", |bencher| {
         let pool = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        let batches = |keyed| transform::batches(&account, DateTime::<Utc>::UNIX_EPOCH, keyed).unwrap();
+        let batches = |keyed: Vec<Vec<KeyedRecord<'_>>>| {
+            transform::batches(DateTime::<Utc>::UNIX_EPOCH, keyed.into_iter().flatten()).unwrap()
+        };
         bencher.iter_batched(|| keyed.clone(), |keyed| pool.install(|| batches(keyed)), BatchSize::PerIteration);
     });
 }
@@ -54,7 +56,7 @@ fn whole(criterion: &mut Criterion) {
         let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let batches = || {
             let keyed = transform::keyed(&account, &pages).unwrap();
-            transform::batches(&account, DateTime::<Utc>::UNIX_EPOCH, keyed).unwrap()
+            transform::batches(DateTime::<Utc>::UNIX_EPOCH, keyed.into_iter().flatten()).unwrap()
         };
         group.bench_function(format!("{threads} threads"), |bencher| bencher.iter(|| pool.install(batches)));
     }

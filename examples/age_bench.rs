@@ -221,7 +221,7 @@ impl Writer<'_> {
         let page = [Cow::Owned(format!(r#"{{"operation_logs":[{}]}}"#, texts.join(",")))];
         let keyed = transform::keyed(self.account, &page)?;
         let mut files = Vec::new();
-        for batch in transform::batches(self.account, at, keyed)? {
+        for batch in transform::batches(at, keyed.into_iter().flatten())? {
             let (file, bytes) = load::stage(batch.partition, &[batch.rows])?;
             let path = directory.join(TABLE_DIRECTORY).join(&file.path);
             fs::create_dir_all(path.parent().ok_or("a file lies in no directory")?)?;

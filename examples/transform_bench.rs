@@ -131,7 +131,7 @@ fn run(directory: &Path, threads: usize) -> Result<(), Failure> {
 fn to_batches(pages: &[Cow<'_, str>]) -> Result<usize, Failure> {
     let account = AccountId::new("bench");
     let records = transform::keyed(&account, pages)?;
-    let batches = transform::batches(&account, DateTime::<Utc>::UNIX_EPOCH, records)?;
+    let batches = transform::batches(DateTime::<Utc>::UNIX_EPOCH, records.into_iter().flatten())?;
     Ok(batches.iter().map(|batch| batch.rows.num_rows()).sum())
 }
 

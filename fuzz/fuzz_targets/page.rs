@@ -23,7 +23,7 @@ fn check(data: &[u8]) -> Corpus {
     assert_eq!(records.iter().map(|record| record.source).collect::<Vec<_>>(), listed);
     let account = AccountId::new("a");
     let keyed = transform::keyed(&account, &texts).expect("the page has records");
-    let batches = transform::batches(&account, DateTime::UNIX_EPOCH, keyed).expect("rows fit");
+    let batches = transform::batches(DateTime::UNIX_EPOCH, keyed.into_iter().flatten()).expect("rows fit");
 
     let rows = batches.iter().flat_map(|batch| (0..batch.rows.num_rows()).map(|row| (&batch.rows, row)));
     let back: Vec<String> = rows.map(|(rows, row)| transform::record_json(rows, row).expect("a row of ours")).collect();

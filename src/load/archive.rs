@@ -23,6 +23,9 @@ pub(super) const PACK_SUFFIX: &str = ".ndjson.zst";
 /// zstd level: pages repeat themselves so much that higher levels gain little.
 const LEVEL: i32 = 3;
 
+/// Bytes that are unpacked at once: a page, as a rule.
+const READ_BYTES: usize = 128 * 1024;
+
 /// One line of a pack, format 1. Frozen: a field may be added, none may change.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ArchivedPage<'a> {
@@ -84,8 +87,13 @@ pub fn pack(account: &AccountId, month: NaiveDate, name: &str, pages: &[Page]) -
 /// The pages of a pack, in order, each with the account it was asked of.
 pub(super) fn pages(path: &str, bytes: &[u8]) -> Result<Vec<(AccountId, Page)>, LoadError> {
     let read = || -> std::io::Result<Vec<(AccountId, Page)>> {
-        let lines = BufReader::new(zstd::Decoder::new(bytes)?).lines();
-        lines.map(|line| serde_json::from_str::<ArchivedPage<'_>>(&line?)?.into_page()).collect()
+        let mut text = BufReader::with_capacity(READ_BYTES, zstd::Decoder::new(bytes)?);
+        let (mut pages, mut line) = (Vec::new(), String::new());
+        while text.read_line(&mut line)? > 0 {
+            pages.push(serde_json::from_str::<ArchivedPage<'_>>(&line)?.into_page()?);
+            line.clear();
+        }
+        Ok(pages)
     };
     read().map_err(|source| LoadError::Pack { action: "read", path: path.to_owned(), source })
 }

@@ -31,6 +31,7 @@ mod sorted;
 mod store;
 mod stored;
 mod table;
+mod waiting;
 
 /// Where lies what runs leave for each other below the destination: a checkpoint, and marks of what is to be tidied up. No
 /// row hangs on it.
@@ -47,7 +48,7 @@ pub use self::lock::RunLock;
 pub use self::mark::RunMark;
 pub use self::merge::{MAX_UNSORTED_ROWS, Merged, ReadFile, merge};
 pub use self::orphans::{RecentPacks, remove_orphans};
-pub use self::parquet::stage;
+pub use self::parquet::{FileWriter, stage};
 pub use self::probe::Probe;
 pub use self::readings::readings;
 pub use self::replaced::Replaced;
@@ -55,3 +56,4 @@ pub use self::runs::{RunWriter, Runs};
 pub use self::store::Store;
 pub use self::stored::{StoredRow, StoredRows};
 pub use self::table::{CommitFile, CommitInfo, CommitOutcome, LiveFile, MonthRange, Selection, TABLE_DIRECTORY, Table};
+pub use self::waiting::{PartitionRecords, WaitingRecords};

@@ -1,14 +1,14 @@
-//! Rows of many windows -> rows of whole partitions, however many there are.
+//! Records of many windows -> records of whole partitions, however many there are.
 //!
 //! ```text
-//! add -> the rows of one run, in memory --full--> a temporary file, a batch a partition, in no order
-//! rows of a partition <-- its batch of every run, united
+//! add -> the records of one run, in memory --full--> a temporary file, a batch for each partition and account
+//! records of a partition <-- its batches of every run, in order
 //! ```
 //!
-//! The rule: memory holds two runs, one of them on its way to its file, and a partition twice for each that is read back;
-//! a row that comes several times goes out once.
+//! The rule: memory holds a run, those on their way to their files, and a partition once for each that is read back;
+//! a record that comes several times goes out once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Seek};
 use std::sync::{Mutex, PoisonError};
@@ -21,66 +21,75 @@ use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::FileWriter;
 
 use super::LoadError;
-use super::sorted::united;
-use crate::model::{Batch, Partition, file_schema};
+use super::waiting::{PartitionRecords, WaitingRecords, schema};
+use crate::model::{AccountId, Partition};
 
-/// Rows of a run: some thirty megabytes.
-const RUN_ROWS: usize = 100_000;
+/// Records of a run: some thirty megabytes.
+const RUN_RECORDS: usize = 100_000;
 
-/// Rows by partition, being gathered.
+/// Runs that are written at once: with one, who reads packs would wait for it.
+const RUNS_UNDERWAY: usize = 2;
+
+/// Whose records wait where, and in which batches.
+type Gathered = BTreeMap<Partition, BTreeMap<AccountId, Vec<RecordBatch>>>;
+
+/// Records by partition, being gathered.
 #[derive(Debug)]
 pub struct RunWriter {
-    run_rows: usize,
-    rows: usize,
-    current: BTreeMap<Partition, Vec<RecordBatch>>,
-    underway: Option<JoinHandle<Result<Run, ArrowError>>>,
+    run_records: usize,
+    records: usize,
+    current: Gathered,
+    underway: VecDeque<JoinHandle<Result<Run, ArrowError>>>,
     written: Vec<Run>,
 }
 
-/// Rows by partition, gathered.
+/// Records by partition, gathered.
 #[derive(Debug, Default)]
 pub struct Runs {
-    last: BTreeMap<Partition, Vec<RecordBatch>>,
+    last: Gathered,
     written: Vec<Run>,
 }
 
-/// Rows in a file of their own, which is gone when this is.
+/// Records in a file of their own, which is gone when this is.
 #[derive(Debug)]
 struct Run {
     reader: Mutex<FileReader<BufReader<File>>>,
-    /// Which batch of the file holds the rows of a partition, and how many they are.
-    places: BTreeMap<Partition, (usize, usize)>,
+    /// Which batch of the file holds the records of an account in a partition, and how many they are.
+    places: BTreeMap<Partition, Vec<(AccountId, usize, usize)>>,
 }
 
 impl Default for RunWriter {
     fn default() -> Self {
-        Self { run_rows: RUN_ROWS, rows: 0, current: BTreeMap::new(), underway: None, written: Vec::new() }
+        let (current, underway, written) = (Gathered::new(), VecDeque::new(), Vec::new());
+        Self { run_records: RUN_RECORDS, records: 0, current, underway, written }
     }
 }
 
 impl RunWriter {
-    /// Adds rows, in any order. While a run is written, the next one is gathered.
-    pub fn add(&mut self, batch: Batch) -> Result<(), LoadError> {
-        self.rows += batch.rows.num_rows();
-        self.current.entry(batch.partition).or_default().push(batch.rows);
-        if self.rows >= self.run_rows {
-            self.rows = 0;
-            self.settle()?;
+    /// Adds records, in any order. While runs are written, the next one is gathered.
+    pub fn add(&mut self, waiting: WaitingRecords) -> Result<(), LoadError> {
+        self.records += waiting.columns.num_rows();
+        let accounts = self.current.entry(waiting.partition).or_default();
+        accounts.entry(waiting.account).or_default().push(waiting.columns);
+        if self.records >= self.run_records {
+            self.records = 0;
+            self.settle(RUNS_UNDERWAY - 1)?;
             let run = std::mem::take(&mut self.current);
-            self.underway = Some(std::thread::spawn(move || Run::write(run)));
+            self.underway.push_back(std::thread::spawn(move || Run::write(run)));
         }
         Ok(())
     }
 
-    /// All rows that were added.
+    /// All records that were added.
     pub fn finish(mut self) -> Result<Runs, LoadError> {
-        self.settle()?;
+        self.settle(0)?;
         Ok(Runs { last: self.current, written: self.written })
     }
 
-    /// Waits for the run that is being written.
-    fn settle(&mut self) -> Result<(), LoadError> {
-        if let Some(run) = self.underway.take() {
+    /// Waits until no more than so many runs are being written.
+    fn settle(&mut self, underway: usize) -> Result<(), LoadError> {
+        while self.underway.len() > underway {
+            let Some(run) = self.underway.pop_front() else { break };
             let run = run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             self.written.push(run.map_err(temporary)?);
         }
@@ -89,40 +98,52 @@ impl RunWriter {
 }
 
 impl Runs {
-    /// The partitions that have rows, with how many were added of each.
+    /// The partitions that have records, with how many were added of each.
     pub fn partitions(&self) -> BTreeMap<Partition, usize> {
         let mut partitions: BTreeMap<Partition, usize> = BTreeMap::new();
-        let written = self.written.iter().flat_map(|run| &run.places).map(|(partition, (_, rows))| (partition, *rows));
-        let last =
-            self.last.iter().map(|(partition, batches)| (partition, batches.iter().map(RecordBatch::num_rows).sum()));
-        for (partition, rows) in written.chain(last) {
-            *partitions.entry(partition.clone()).or_default() += rows;
+        let mut count = |partition: &Partition, records| match partitions.get_mut(partition) {
+            Some(sum) => *sum += records,
+            None => drop(partitions.insert(partition.clone(), records)),
+        };
+        for (partition, places) in self.written.iter().flat_map(|run| &run.places) {
+            places.iter().for_each(|(_, _, records)| count(partition, *records));
+        }
+        for (partition, accounts) in &self.last {
+            accounts.values().flatten().for_each(|batch| count(partition, batch.num_rows()));
         }
         partitions
     }
 
-    /// All rows of a partition, sorted as a batch is, each once.
-    pub fn rows(&self, partition: &Partition) -> Result<RecordBatch, LoadError> {
-        let read = || -> Result<RecordBatch, ArrowError> {
-            let mut batches = self.last.get(partition).cloned().unwrap_or_default();
-            for run in &self.written {
-                batches.extend(run.read(partition)?);
+    /// All records of a partition, in order, each once.
+    pub fn records(&self, partition: &Partition) -> Result<PartitionRecords, LoadError> {
+        let read = || -> Result<PartitionRecords, ArrowError> {
+            let mut parts = Vec::new();
+            for (account, batches) in self.last.get(partition).into_iter().flatten() {
+                parts.extend(batches.iter().map(|batch| (account.clone(), batch.clone())));
             }
-            united(batches)
+            for run in &self.written {
+                run.read(partition, &mut parts)?;
+            }
+            PartitionRecords::try_new(partition.clone(), parts)
         };
         read().map_err(temporary)
     }
 }
 
 impl Run {
-    fn write(partitions: BTreeMap<Partition, Vec<RecordBatch>>) -> Result<Self, ArrowError> {
+    fn write(gathered: Gathered) -> Result<Self, ArrowError> {
         let file = tempfile::tempfile()?;
-        let mut writer = FileWriter::try_new(BufWriter::new(file), &file_schema())?;
-        let mut places = BTreeMap::new();
-        for (partition, batches) in partitions {
-            let rows = concat_batches(&file_schema(), &batches)?;
-            writer.write(&rows)?;
-            places.insert(partition, (places.len(), rows.num_rows()));
+        let mut writer = FileWriter::try_new(BufWriter::new(file), &schema())?;
+        let (mut places, mut next) = (BTreeMap::<_, Vec<_>>::new(), 0);
+        for (partition, accounts) in gathered {
+            let mut here = Vec::with_capacity(accounts.len());
+            for (account, batches) in accounts {
+                let records = concat_batches(&schema(), &batches)?;
+                writer.write(&records)?;
+                here.push((account, next, records.num_rows()));
+                next += 1;
+            }
+            places.insert(partition, here);
         }
         let mut file = writer.into_inner()?.into_inner().map_err(std::io::IntoInnerError::into_error)?;
         file.rewind()?;
@@ -130,12 +151,16 @@ impl Run {
         Ok(Self { reader, places })
     }
 
-    fn read(&self, partition: &Partition) -> Result<Option<RecordBatch>, ArrowError> {
-        let Some((place, _)) = self.places.get(partition) else { return Ok(None) };
-        // What a panic left behind is a position, and that is set here.
-        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        reader.set_index(*place)?;
-        reader.next().transpose()
+    fn read(&self, partition: &Partition, parts: &mut Vec<(AccountId, RecordBatch)>) -> Result<(), ArrowError> {
+        for (account, place, _) in self.places.get(partition).into_iter().flatten() {
+            // What a panic left behind is a position, and that is set here.
+            let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+            reader.set_index(*place)?;
+            if let Some(batch) = reader.next() {
+                parts.push((account.clone(), batch?));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -149,33 +174,59 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::sorted::tests::{Key, batch, keys};
     use super::*;
-    use crate::model::{DetailCounts, Shapes};
+    use crate::model::{KeyedRecord, RecordId, Source};
 
-    fn partition(month: i32) -> Partition {
-        Partition { year: 2022, month, category: "user".into() }
+    /// Account, month, time (which is the identity, too) and text: whatever else a record has, follows from them.
+    type Key = (bool, i32, Option<u8>, String);
+
+    fn record<'k>((_, month, time, json): &'k Key, account: &'k AccountId) -> KeyedRecord<'k> {
+        let texts = time.map(|time| [0, 1, 2, 3, 4].map(|n| (u16::from(time), n)));
+        KeyedRecord {
+            record_id: RecordId([time.unwrap_or(255) ^ account.as_str().as_bytes()[0]; 16]),
+            event_time: time.map(i64::from),
+            account,
+            partition: Partition { year: 2022, month: *month, category: "user".into() },
+            category_known: *month == 1,
+            source: Source { json, texts },
+        }
+    }
+
+    fn key() -> impl Strategy<Value = Key> {
+        let time = prop::option::weighted(0.9, 0u8..30);
+        (any::<bool>(), 1i32..4, time).prop_map(|(account, month, time)| (account, month, time, format!("{time:?}")))
     }
 
     proptest! {
         #[test]
-        fn every_row_comes_back_once_however_many_runs_there_are(
-            parts in prop::collection::vec((1i32..4, prop::collection::btree_set(0i64..30, 0..8)), 1..8),
-            run_rows in 1usize..12,
+        fn every_record_comes_back_once_and_in_order_however_many_runs_there_are(
+            windows in prop::collection::vec(prop::collection::vec(key(), 0..8), 1..8),
+            run_records in 1usize..12,
         ) {
-            let mut runs = RunWriter { run_rows, ..RunWriter::default() };
-            let mut expected: BTreeMap<i32, BTreeSet<Key>> = BTreeMap::new();
-            for (month, times) in parts {
-                let rows: Vec<Key> = times.into_iter().map(|time| (Some(time), format!("{time:02}"))).collect();
-                let (detail, unparsed_shapes) = (DetailCounts::default(), Shapes::default());
-                runs.add(Batch { partition: partition(month), rows: batch(&rows), detail, unparsed_shapes }).unwrap();
-                expected.entry(month).or_default().extend(rows);
+            let accounts = [AccountId::new("a"), AccountId::new("b")];
+            let of = |key| record(key, &accounts[usize::from(key.0)]);
+            let mut runs = RunWriter { run_records, ..RunWriter::default() };
+            let mut expected: BTreeMap<Partition, Vec<KeyedRecord<'_>>> = BTreeMap::new();
+            for record in windows.iter().flatten().map(of) {
+                expected.entry(record.partition.clone()).or_default().push(record);
+            }
+            for keys in &windows {
+                for account in &accounts {
+                    let records = keys.iter().map(of).filter(|record| record.account == account);
+                    for waiting in WaitingRecords::of(account, records).unwrap() {
+                        runs.add(waiting).unwrap();
+                    }
+                }
             }
             let runs = runs.finish().unwrap();
-            let partitions: Vec<Partition> = expected.keys().copied().map(partition).collect();
-            prop_assert_eq!(runs.partitions().into_keys().collect::<Vec<_>>(), partitions);
-            for (month, rows) in expected {
-                prop_assert_eq!(keys(&runs.rows(&partition(month)).unwrap()), rows.into_iter().collect::<Vec<_>>());
+            let counts: Vec<_> = expected.iter().map(|(partition, records)| (partition.clone(), records.len())).collect();
+            prop_assert_eq!(runs.partitions().into_iter().collect::<Vec<_>>(), counts);
+            for (partition, records) in expected {
+                let distinct: BTreeSet<_> = records.iter().map(KeyedRecord::order).collect();
+                let back = runs.records(&partition).unwrap();
+                let back: Vec<_> = back.blocks().flatten().map(|record| format!("{record:?}")).collect();
+                let once = distinct.iter().filter_map(|order| records.iter().find(|record| record.order() == *order));
+                prop_assert_eq!(back, once.map(|record| format!("{record:?}")).collect::<Vec<_>>());
             }
         }
     }

@@ -1,13 +1,11 @@
 //! Batches of one partition -> one batch in the order of a file.
 //!
-//! The rule: rows are ordered by time, unreadable first, then by identity, and none is lost or made but by [`united`].
+//! The rule: rows are ordered by time, unreadable first, then by identity, and none is lost or made.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{
-    SortColumn, SortOptions, concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch,
-};
+use arrow::array::RecordBatch;
+use arrow::compute::{SortColumn, SortOptions, concat_batches, lexsort_to_indices, take_record_batch};
 use arrow::error::ArrowError;
 
 use crate::model::file_schema;
@@ -20,20 +18,6 @@ pub(super) const RECORD_ID: &str = "record_id";
 /// All rows of `batches`, each of which is in order.
 pub(super) fn sorted(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
     if let [batch] = batches { Ok(batch.clone()) } else { reordered(batches) }
-}
-
-/// All rows of `batches`, in whatever order they are, those with one identity once. The batches are gone before the rows
-/// are put in order: a partition may be large.
-pub(super) fn united(batches: Vec<RecordBatch>) -> Result<RecordBatch, ArrowError> {
-    let rows = concat_batches(&file_schema(), &batches)?;
-    drop(batches);
-    let rows = in_order(&rows)?;
-    let ids = rows.column_by_name(RECORD_ID).and_then(|ids| ids.as_string_opt::<i32>());
-    let ids = ids.ok_or_else(|| ArrowError::SchemaError(RECORD_ID.to_owned()))?;
-    // Rows of one identity have one time, so they are neighbours.
-    let firsts: BooleanArray =
-        (0..ids.len()).map(|row| Some(row == 0 || ids.value(row) != ids.value(row - 1))).collect();
-    if firsts.false_count() == 0 { Ok(rows) } else { filter_record_batch(&rows, &firsts) }
 }
 
 /// All rows of `batches`, in whatever order they are.
@@ -53,9 +37,7 @@ fn in_order(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::collections::BTreeMap;
-
-    use arrow::array::{ArrayRef, StringArray, TimestampMicrosecondArray, new_null_array};
+    use arrow::array::{Array, ArrayRef, AsArray, StringArray, TimestampMicrosecondArray, new_null_array};
     use arrow::datatypes::TimestampMicrosecondType;
     use proptest::prelude::*;
 
@@ -94,18 +76,6 @@ pub(super) mod tests {
             expected.sort();
             let parts: Vec<RecordBatch> = parts.into_iter().map(|mut part| { part.sort(); batch(&part) }).collect();
             prop_assert_eq!(keys(&sorted(&parts).unwrap()), expected);
-        }
-
-        /// Rows of one identity have one time.
-        #[test]
-        fn what_is_there_several_times_comes_out_once(
-            parts in prop::collection::vec(prop::collection::btree_map("[a-d]{1}", Just(Some(7)), 0..4), 1..5)
-        ) {
-            let expected: BTreeMap<String, Option<i64>> = parts.iter().flatten().map(|(id, at)| (id.clone(), *at)).collect();
-            let keyed = |part: BTreeMap<String, Option<i64>>| part.into_iter().map(|(id, at)| (at, id)).collect::<Vec<_>>();
-            let reversed = |part| keyed(part).into_iter().rev().collect::<Vec<_>>();
-            let parts: Vec<RecordBatch> = parts.into_iter().map(|part| batch(&reversed(part))).collect();
-            prop_assert_eq!(keys(&united(parts).unwrap()), keyed(expected));
         }
     }
 }

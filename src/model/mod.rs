@@ -28,7 +28,7 @@ pub use batch::{Batch, Partition, UNKNOWN_TIME};
 pub use body::Body;
 pub use columns::{COLUMNS, Column, ColumnKind, PARTITION_COLUMNS, change_fields, file_schema, table_schema};
 pub use coverage::{Coverage, DayState, Span};
-pub use keyed::KeyedRecord;
+pub use keyed::{KeyedRecord, by_partition};
 pub use month::{InvalidMonth, Month};
 pub use operation::{Change, Detail, DetailStatus, Operation, Operator, OperatorKind, RecordId};
 pub use page::{Envelope, Page, PageError, WindowRead};

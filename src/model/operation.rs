@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::AccountId;
+
 /// The identity of a row: 16 bytes of SHA-256, shown as 32 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RecordId(pub [u8; 16]);
@@ -18,8 +20,12 @@ impl RecordId {
 
     /// Reads the 32 lower-case hex digits that [`fmt::Display`] writes.
     pub fn parse(hex: &str) -> Option<Self> {
-        let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).ok()?;
-        bytes.try_into().ok().map(Self)
+        let mut bytes = [0; 16];
+        if hex.len() != Self::HEX_DIGITS {
+            return None;
+        }
+        data_encoding::HEXLOWER.decode_mut(hex.as_bytes(), &mut bytes).ok()?;
+        Some(Self(bytes))
     }
 }
 
@@ -35,14 +41,16 @@ impl fmt::Debug for RecordId {
     }
 }
 
-/// A typed row. Columns that are the same for a whole run (`account_id`, `report`, `ingested_at`) are added when rows
-/// become a [`super::Batch`].
+/// A typed row. Columns that are the same for a whole run (`report`, `ingested_at`) are added when rows become a
+/// [`super::Batch`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Operation<'a> {
     /// Identity within the table.
     pub record_id: RecordId,
     /// Microseconds since the Unix epoch, UTC; `None` where `time` cannot be read.
     pub event_time: Option<i64>,
+    /// Whose it is.
+    pub account: &'a AccountId,
     /// `action`, verbatim.
     pub action: Option<Cow<'a, str>>,
     /// The action in lower case without its channel: `add`, `update`, `delete`, ...

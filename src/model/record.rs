@@ -63,5 +63,5 @@ pub struct Source<'p> {
     pub json: &'p str,
     /// Where the texts of a record's five fields (in the order of [`Record`]'s) start and end in `json`, in bytes: known
     /// where they stand there without escapes and beside nothing else, as most do.
-    pub texts: Option<[(u32, u32); 5]>,
+    pub texts: Option<[(u16, u16); 5]>,
 }

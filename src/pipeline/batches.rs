@@ -32,7 +32,7 @@ impl NewRows {
         for record in records.iter().flatten() {
             self.set.insert(record.record_id);
         }
-        for batch in transform::batches(&run.account, run.started_at, records)? {
+        for batch in transform::batches(run.started_at, records.into_iter().flatten())? {
             report.count_readings(&batch);
             self.partitions.entry(batch.partition).or_default().push(batch.rows);
         }

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::row::{RowConverter, SortField};
+use chrono::DateTime;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::replay::ReplayError;
 use crate::load::{self, LiveFile, LoadError, Runs, Selection, Store, Table};
-use crate::model::{COLUMNS, Column, Partition};
+use crate::model::{COLUMNS, Column, DetailCounts, Partition, file_schema};
+use crate::transform;
 
 /// Columns that say when a row was stored and by which parser, not what it says.
 const CIRCUMSTANCES: [&str; 2] = ["parser_version", "ingested_at"];
@@ -36,41 +38,53 @@ struct Contents {
     xor: u128,
 }
 
-/// Compares all partitions of either. Gives how many rows the archive has, and what differs.
-pub(super) async fn compare(
-    store: &Store,
-    table: &Table,
-    runs: Arc<Runs>,
-) -> Result<(u64, Vec<Difference>), ReplayError> {
+/// What came of a comparison.
+#[derive(Debug, Default)]
+pub(super) struct Compared {
+    /// Rows that the archive gives.
+    pub(super) rows: u64,
+    /// How their details were read.
+    pub(super) detail: DetailCounts,
+    /// The partitions that differ.
+    pub(super) differences: Vec<Difference>,
+}
+
+/// Compares all partitions of either.
+pub(super) async fn compare(store: &Store, table: &Table, runs: Arc<Runs>) -> Result<Compared, ReplayError> {
     let mut live: BTreeMap<Partition, Vec<LiveFile>> = BTreeMap::new();
     for file in table.files(&Selection::All).await? {
         live.entry(file.partition.clone()).or_default().push(file);
     }
     let partitions: BTreeSet<Partition> = runs.partitions().into_keys().chain(live.keys().cloned()).collect();
-    let (mut rows, mut differences) = (0, Vec::new());
+    let mut compared = Compared::default();
     for partition in partitions {
-        let archived = archived(Arc::clone(&runs), partition.clone()).await?;
+        let (archived, detail) = archived(Arc::clone(&runs), partition.clone()).await?;
         let mut stored = Contents::default();
         for file in live.get(&partition).into_iter().flatten() {
             stored.add(&load::read_file(store, file, is_content).await?)?;
         }
-        rows += archived.count;
+        compared.rows += archived.count;
+        compared.detail.add(detail);
         if archived != stored {
             let (archived, stored) = (archived.count, stored.count);
-            differences.push(Difference { partition: partition.directory(), archived, stored });
+            compared.differences.push(Difference { partition: partition.directory(), archived, stored });
         }
     }
-    Ok((rows, differences))
+    Ok(compared)
 }
 
-async fn archived(runs: Arc<Runs>, partition: Partition) -> Result<Contents, ReplayError> {
-    let read = move || -> Result<Contents, ReplayError> {
-        let rows = runs.rows(&partition)?;
-        let columns = COLUMNS.iter().filter(|column| is_content(column));
-        let columns = columns.map(|column| rows.schema_ref().index_of(column.name)).collect::<Result<Vec<_>, _>>()?;
-        let mut contents = Contents::default();
-        contents.add(&[rows.project(&columns)?])?;
-        Ok(contents)
+async fn archived(runs: Arc<Runs>, partition: Partition) -> Result<(Contents, DetailCounts), ReplayError> {
+    let read = move || -> Result<_, ReplayError> {
+        let (schema, columns) = (file_schema(), COLUMNS.iter().filter(|column| is_content(column)));
+        let columns = columns.map(|column| schema.index_of(column.name)).collect::<Result<Vec<_>, _>>()?;
+        let (mut contents, mut detail) = (Contents::default(), DetailCounts::default());
+        for block in runs.records(&partition)?.blocks() {
+            // When the rows are stored is no content.
+            let batch = transform::batch(DateTime::UNIX_EPOCH, &block)?;
+            contents.add(&[batch.rows.project(&columns)?])?;
+            detail.add(batch.detail);
+        }
+        Ok((contents, detail))
     };
     tokio::task::spawn_blocking(read).await.map_err(LoadError::from)?
 }

@@ -1,7 +1,7 @@
-//! The raw archive -> all of its rows, once each.
+//! The raw archive -> all of its records by partition.
 //!
 //! ```text
-//! pack --archived_windows--> pages --transform--> batches --RunWriter--> rows by partition
+//! pack --archived_windows--> pages --transform--> keyed records --RunWriter--> records by partition
 //! ```
 //!
 //! The rule: nothing is known here but what the packs say.
@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use data_encoding::HEXLOWER;
 use futures::{StreamExt, TryStreamExt};
 use rayon::prelude::*;
@@ -19,12 +19,12 @@ use super::days;
 use super::replay::ReplayError;
 use super::sync::DEFAULT_SETTLE;
 use crate::ledger::PackV1;
-use crate::load::{self, ArchivedWindow, LoadError, RunWriter, Runs, Store};
-use crate::model::{AccountId, Batch, Coverage, DetailCounts, Page, Scope, Seam};
+use crate::load::{self, ArchivedWindow, RunWriter, Runs, Store, WaitingRecords};
+use crate::model::{AccountId, Coverage, Page, Scope, Seam, Span};
 use crate::transform;
 
-/// How many packs are read ahead of the one that is made rows of. Each is some 25 MB when unpacked.
-const PACKS_AHEAD: usize = 2;
+/// How many packs are read at once. Each is some 25 MB when unpacked, and as much again as records that wait.
+const PARALLEL_PACKS: usize = 2;
 
 /// How long before its first page arrived the reading of a window began at most: the longest that a request may take.
 const LONGEST_REQUEST: TimeDelta = TimeDelta::minutes(5);
@@ -37,71 +37,65 @@ pub(super) struct Rebuilt {
     pub(super) windows: u64,
     pub(super) pages: u64,
     pub(super) records: u64,
-    pub(super) detail: DetailCounts,
     /// The days that the windows cover by themselves: where they join is not known.
     pub(super) coverage: Coverage,
 }
 
+/// What a pack holds.
+struct PackRead {
+    pack: PackV1,
+    windows: u64,
+    records: u64,
+    covered: Vec<(AccountId, Scope, Span)>,
+    waiting: Vec<WaitingRecords>,
+}
+
 impl Rebuilt {
-    /// Makes rows of every pack in `source`.
-    pub(super) async fn read(source: &Store, ingested_at: DateTime<Utc>) -> Result<Self, ReplayError> {
+    /// Reads every pack in `source`.
+    pub(super) async fn read(source: &Store) -> Result<Self, ReplayError> {
         let (mut rebuilt, mut runs) = (Self::default(), RunWriter::default());
+        let paths = load::packs(source).await?;
         let mut packs =
-            futures::stream::iter(load::packs(source).await?).map(|path| read_pack(source, path)).buffered(PACKS_AHEAD);
-        while let Some((pack, windows)) = packs.try_next().await? {
-            rebuilt.cover(&windows);
-            tokio::task::block_in_place(|| rebuilt.add(&pack.path, &windows, ingested_at, &mut runs))?;
-            rebuilt.packs.push(pack);
+            futures::stream::iter(paths).map(|path| read_pack(source, path)).buffered(PARALLEL_PACKS);
+        while let Some(read) = packs.try_next().await? {
+            rebuilt.windows += read.windows;
+            rebuilt.pages += read.pack.pages;
+            rebuilt.records += read.records;
+            rebuilt.packs.push(read.pack);
+            for (account, scope, span) in read.covered {
+                rebuilt.coverage.add(&account, &scope, span);
+            }
+            tokio::task::block_in_place(|| read.waiting.into_iter().try_for_each(|waiting| runs.add(waiting)))?;
         }
         rebuilt.runs = runs.finish()?;
         Ok(rebuilt)
     }
-
-    /// Makes rows of a pack's windows, several at once: what of one cannot be shared out does not keep a core waiting.
-    fn add(
-        &mut self,
-        pack: &str,
-        windows: &[ArchivedWindow],
-        ingested_at: DateTime<Utc>,
-        runs: &mut RunWriter,
-    ) -> Result<(), ReplayError> {
-        let rows = |window| window_rows(pack, window, ingested_at);
-        for (window, (records, batches)) in
-            windows.iter().zip(windows.par_iter().map(rows).collect::<Result<Vec<_>, _>>()?)
-        {
-            self.windows += 1;
-            self.pages += window.pages.len() as u64;
-            self.records += records;
-            for batch in batches {
-                self.detail.add(batch.detail);
-                runs.add(batch)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Counts the days that the windows of one pack, which one run has read, cover.
-    fn cover(&mut self, windows: &[ArchivedWindow]) {
-        let mut done: BTreeMap<(&AccountId, &Scope), Vec<days::Read>> = BTreeMap::new();
-        for ArchivedWindow { account, window, received_at, .. } in windows {
-            let read_at = *received_at - LONGEST_REQUEST;
-            done.entry((account, window.scope())).or_default().push((window.from(), window.to(), read_at));
-        }
-        for ((account, scope), windows) in done {
-            for read in days::joined(windows, Seam::Shared) {
-                let days = days::covered_alone(read, DEFAULT_SETTLE);
-                days.for_each(|span| self.coverage.add(account, scope, span));
-            }
-        }
-    }
 }
 
-/// How many records a window has, and their rows.
-fn window_rows(
+async fn read_pack(source: &Store, path: String) -> Result<PackRead, ReplayError> {
+    let bytes = source.get(&path).await?;
+    let read = move || -> Result<PackRead, ReplayError> {
+        let windows = load::archived_windows(&path, &bytes)?;
+        let records = windows.par_iter().map(|window| window_records(&path, window));
+        let records = records.collect::<Result<Vec<_>, _>>()?;
+        let pages = windows.iter().map(|window| window.pages.len() as u64).sum();
+        let sha256 = HEXLOWER.encode(&Sha256::digest(&bytes));
+        Ok(PackRead {
+            windows: windows.len() as u64,
+            records: records.iter().map(|(count, _)| count).sum(),
+            covered: covered(&windows),
+            waiting: records.into_iter().flat_map(|(_, waiting)| waiting).collect(),
+            pack: PackV1 { path, sha256, bytes: bytes.len() as u64, pages },
+        })
+    };
+    tokio_rayon::spawn(read).await
+}
+
+/// How many records a window has, and the records.
+fn window_records(
     pack: &str,
     ArchivedWindow { account, window, pages, .. }: &ArchivedWindow,
-    ingested_at: DateTime<Utc>,
-) -> Result<(u64, Vec<Batch>), ReplayError> {
+) -> Result<(u64, Vec<WaitingRecords>), ReplayError> {
     let texts: Vec<Cow<'_, str>> = pages.iter().map(Page::text).collect();
     let records = transform::keyed(account, &texts).map_err(|source| ReplayError::Page {
         pack: pack.to_owned(),
@@ -109,16 +103,22 @@ fn window_rows(
         source,
     })?;
     let count = records.iter().map(|page| page.len() as u64).sum();
-    Ok((count, transform::batches(account, ingested_at, records)?))
+    Ok((count, WaitingRecords::of(account, records.into_iter().flatten())?))
 }
 
-async fn read_pack(source: &Store, path: String) -> Result<(PackV1, Vec<ArchivedWindow>), ReplayError> {
-    let bytes = source.get(&path).await?;
-    let read = move || -> Result<_, LoadError> {
-        let windows = load::archived_windows(&path, &bytes)?;
-        let pages = windows.iter().map(|window| window.pages.len() as u64).sum();
-        let sha256 = HEXLOWER.encode(&Sha256::digest(&bytes));
-        Ok((PackV1 { path, sha256, bytes: bytes.len() as u64, pages }, windows))
-    };
-    Ok(tokio_rayon::spawn(read).await?)
+/// The days that the windows of one pack, which one run has read, cover.
+fn covered(windows: &[ArchivedWindow]) -> Vec<(AccountId, Scope, Span)> {
+    let mut done: BTreeMap<(&AccountId, &Scope), Vec<days::Read>> = BTreeMap::new();
+    for ArchivedWindow { account, window, received_at, .. } in windows {
+        let read_at = *received_at - LONGEST_REQUEST;
+        done.entry((account, window.scope())).or_default().push((window.from(), window.to(), read_at));
+    }
+    let mut covered = Vec::new();
+    for ((account, scope), windows) in done {
+        for read in days::joined(windows, Seam::Shared) {
+            let days = days::covered_alone(read, DEFAULT_SETTLE);
+            covered.extend(days.map(|span| (account.clone(), scope.clone(), span)));
+        }
+    }
+    covered
 }

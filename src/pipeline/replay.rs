@@ -1,8 +1,8 @@
 //! The table, made anew from the raw archive alone: for a new parser, or where the table is lost.
 //!
 //! ```text
-//! packs --rebuild--> rows by partition --stage, publish--> one version that holds them and nothing else
-//!                                      --comparison------> differences, where nothing shall be written
+//! packs --rebuild--> records by partition --transform, stage, publish--> one version that holds them and nothing else
+//!                                         --transform, comparison------> differences, where nothing shall be written
 //! ```
 //!
 //! The rule: no row is lost by it. A table that holds rows which the archive lacks is not replaced.
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -27,9 +27,10 @@ use crate::ledger::{
     self, CalibrationV1, CoverageV1, EntryV1, FileV1, Head, LedgerError, PackV1, RewrittenV1, RowsV1, WorkV1,
 };
 use crate::load::{
-    self, CommitInfo, DEFAULT_GRACE, Destination, LiveFile, LoadError, RunLock, RunMark, Runs, Selection, Store, Table,
+    self, CommitInfo, DEFAULT_GRACE, Destination, FileWriter, LiveFile, LoadError, RunLock, RunMark, Runs, Selection, Store, Table,
 };
 use crate::model::{DetailCounts, PageError, Partition, RowSet, StagedFile, Window};
+use crate::transform;
 
 /// How many files are made at once.
 const PARALLEL_FILES: usize = 3;
@@ -69,7 +70,7 @@ pub struct ReplayReport {
     pub records_received: u64,
     /// Rows that they make.
     pub rows: u64,
-    /// How the details of the records were read.
+    /// How the details of the rows were read.
     pub detail: DetailCounts,
     /// Files written.
     pub files: u64,
@@ -191,7 +192,8 @@ enum Target<'r> {
 
 async fn rebuild(source: &Store, target: Target<'_>) -> Result<ReplayReport, ReplayError> {
     let started = Instant::now();
-    let rebuilt = Rebuilt::read(source, Utc::now()).await?;
+    let ingested_at = Utc::now();
+    let rebuilt = Rebuilt::read(source).await?;
     if rebuilt.packs.is_empty() {
         return Err(ReplayError::NoPacks { source_url: source.url().to_string() });
     }
@@ -202,12 +204,12 @@ async fn rebuild(source: &Store, target: Target<'_>) -> Result<ReplayReport, Rep
         windows: rebuilt.windows,
         pages: rebuilt.pages,
         records_received: rebuilt.records,
-        detail: rebuilt.detail,
         ..ReplayReport::default()
     };
     match target {
         Target::Compare(destination) => compare(destination, rebuilt, &mut report).await?,
         Target::Replace(destination, store) => {
+            let rebuilt = (rebuilt, ingested_at);
             replace(source, (destination, store), rebuilt, known, &mut report).await?;
         }
     }
@@ -243,8 +245,9 @@ async fn compare(destination: &Destination, rebuilt: Rebuilt, report: &mut Repla
     let no_table = || ReplayError::NoTable { destination: destination.to_string() };
     let store = Store::open(destination)?;
     let table = Table::open(&store).await?.ok_or_else(no_table)?;
-    let (rows, differences) = comparison::compare(&store, &table, Arc::new(rebuilt.runs)).await?;
-    report.rows = rows;
+    let comparison::Compared { rows, detail, differences } =
+        comparison::compare(&store, &table, Arc::new(rebuilt.runs)).await?;
+    (report.rows, report.detail) = (rows, detail);
     report.version = Some(table.version());
     report.differences = Some(differences);
     Ok(())
@@ -253,7 +256,7 @@ async fn compare(destination: &Destination, rebuilt: Rebuilt, report: &mut Repla
 async fn replace(
     source: &Store,
     (destination, store): (&Destination, &Store),
-    rebuilt: Rebuilt,
+    (rebuilt, ingested_at): (Rebuilt, DateTime<Utc>),
     known: Option<Known>,
     report: &mut ReplayReport,
 ) -> Result<(), ReplayError> {
@@ -272,7 +275,7 @@ async fn replace(
 
     let mark = RunMark::set(store, &report.run_id).await?;
     let Rebuilt { runs, packs, coverage, .. } = rebuilt;
-    let (files, rows) = stage(store, Arc::new(runs)).await?;
+    let Staged { files, rows, detail } = stage(store, Arc::new(runs), ingested_at).await?;
     let prepared = async {
         let stored = stored_rows(store, &live).await?;
         if in_place && !live.is_empty() && stored != rows {
@@ -311,41 +314,71 @@ async fn replace(
     if live.is_empty() {
         mark.clear(store).await?;
     }
-    report.rows = rows.count();
+    (report.rows, report.detail) = (rows.count(), detail);
     report.files = files.len() as u64;
     report.bytes = files.iter().map(|file| file.byte_count).sum();
     Ok(())
 }
 
+/// All rows, in files that nothing names yet.
+#[derive(Default)]
+struct Staged {
+    files: Vec<StagedFile>,
+    rows: RowSet,
+    detail: DetailCounts,
+}
+
 /// Writes the rows of every partition as one file.
-async fn stage(store: &Store, runs: Arc<Runs>) -> Result<(Vec<StagedFile>, RowSet), ReplayError> {
+async fn stage(store: &Store, runs: Arc<Runs>, ingested_at: DateTime<Utc>) -> Result<Staged, ReplayError> {
     let room = Semaphore::new(PARALLEL_ROWS as usize);
     let make = |(partition, rows): (Partition, usize)| {
         let (runs, room) = (Arc::clone(&runs), &room);
         async move {
             let rows = u32::try_from(rows).unwrap_or(u32::MAX).min(PARALLEL_ROWS);
             let _taken = room.acquire_many(rows).await;
-            tokio_rayon::spawn(move || {
-                let rows = runs.rows(&partition)?;
-                let set = load::row_set(&partition.directory(), &rows)?;
-                let (file, bytes) = load::stage(partition, &[rows])?;
-                Ok::<_, LoadError>((file, bytes, set))
-            })
-            .await
+            tokio_rayon::spawn(move || Made::of(partition, &runs, ingested_at)).await
         }
     };
-    let write = |made: Result<(StagedFile, Bytes, RowSet), LoadError>| async move {
-        let (file, bytes, set) = made?;
+    let write = |made: Result<Made, ReplayError>| async move {
+        let Made { file, bytes, rows, detail } = made?;
         FailPoint::FileStage.pass();
         store.stage(&commit::data_paths(std::slice::from_ref(&file))[0], bytes).await?;
         FailPoint::FileStaged.pass();
-        Ok::<_, ReplayError>((file, set))
+        Ok::<_, ReplayError>((file, rows, detail))
     };
     let made = futures::stream::iter(runs.partitions()).map(make).buffer_unordered(PARALLEL_FILES);
-    let written: Vec<_> = made.map(write).buffer_unordered(PARALLEL_WRITES).try_collect().await?;
-    let mut rows = RowSet::default();
-    written.iter().for_each(|(_, set)| rows.unite(*set));
-    Ok((written.into_iter().map(|(file, _)| file).collect(), rows))
+    let mut written = made.map(write).buffer_unordered(PARALLEL_WRITES);
+    let mut staged = Staged::default();
+    while let Some((file, rows, detail)) = written.try_next().await? {
+        staged.files.push(file);
+        staged.rows.unite(rows);
+        staged.detail.add(detail);
+    }
+    Ok(staged)
+}
+
+/// The file of a partition, made in memory.
+struct Made {
+    file: StagedFile,
+    bytes: Bytes,
+    rows: RowSet,
+    detail: DetailCounts,
+}
+
+impl Made {
+    fn of(partition: Partition, runs: &Runs, ingested_at: DateTime<Utc>) -> Result<Self, ReplayError> {
+        let records = runs.records(&partition)?;
+        let (mut rows, mut detail) = (RowSet::default(), DetailCounts::default());
+        let mut file = FileWriter::new(partition, records.count() as u64)?;
+        for block in records.blocks() {
+            let batch = transform::batch(ingested_at, &block)?;
+            rows.unite(load::row_set(&batch.partition.directory(), &batch.rows)?);
+            detail.add(batch.detail);
+            file.write(&batch.rows)?;
+        }
+        let (file, bytes) = file.finish()?;
+        Ok(Self { file, bytes, rows, detail })
+    }
 }
 
 /// What identifies the rows of the table's files.

@@ -186,7 +186,7 @@ mod tests {
         let page = [format!(r#"{{"operation_logs":[{}]}}"#, (0..100).map(record).collect::<Vec<_>>().join(",")).into()];
         let account = AccountId::new("a");
         let records = transform::keyed(&account, &page).unwrap();
-        let batches = transform::batches(&account, DateTime::<Utc>::UNIX_EPOCH, records).unwrap();
+        let batches = transform::batches(DateTime::<Utc>::UNIX_EPOCH, records.into_iter().flatten()).unwrap();
         let file = |batch: crate::model::Batch| {
             let (file, bytes) = load::stage(batch.partition, &[batch.rows]).unwrap();
             std::fs::create_dir_all(root.join(&file.path).parent().unwrap()).unwrap();

@@ -15,15 +15,19 @@ use arrow::error::ArrowError;
 use chrono::{DateTime, Utc};
 
 use super::detail;
-use crate::model::{AccountId, Change, KeyedRecord, Operation, REPORT, RecordId, change_fields, file_schema};
+use crate::model::{Change, KeyedRecord, Operation, REPORT, RecordId, change_fields, file_schema};
 
 /// Bytes that most texts do not exceed. More are made room for as they come.
 const TEXT_BYTES: usize = 16;
+
+/// The same for what is listed, of which most rows have none or one.
+const ITEM_BYTES: usize = 8;
 
 /// All columns but those that are the same for every row.
 pub(super) struct Columns {
     record_id: Vec<u8>,
     event_time: TimestampMicrosecondBuilder,
+    account_id: StringBuilder,
     action: StringBuilder,
     action_kind: StringBuilder,
     channel: StringBuilder,
@@ -48,7 +52,6 @@ pub(super) struct Columns {
 }
 
 /// The items of all rows, one after the other, and how many each row has.
-#[derive(Default)]
 struct Changes {
     counts: Vec<usize>,
     fields: StringBuilder,
@@ -62,18 +65,20 @@ impl Columns {
         let rows = records.len();
         let mut verbatim_bytes = [0; 5];
         for texts in records.iter().filter_map(|record| record.source.texts) {
-            verbatim_bytes.iter_mut().zip(texts).for_each(|(bytes, (start, end))| *bytes += (end - start) as usize);
+            verbatim_bytes.iter_mut().zip(texts).for_each(|(bytes, (start, end))| *bytes += usize::from(end - start));
         }
+        let account_bytes = records.iter().map(|record| record.account.as_str().len()).sum();
         let [action, category_type, operation_detail, operator, _] =
             verbatim_bytes.map(|bytes| StringBuilder::with_capacity(rows, bytes));
         let text = || StringBuilder::with_capacity(rows, rows * TEXT_BYTES);
         let list = || {
-            let items = ListBuilder::with_capacity(StringBuilder::new(), rows);
+            let items = ListBuilder::with_capacity(StringBuilder::with_capacity(rows, rows * ITEM_BYTES), rows);
             items.with_field(Field::new("element", DataType::Utf8, true))
         };
         Self {
             record_id: Vec::with_capacity(rows * RecordId::HEX_DIGITS),
             event_time: TimestampMicrosecondBuilder::with_capacity(rows).with_timezone("UTC"),
+            account_id: StringBuilder::with_capacity(rows, account_bytes),
             action,
             action_kind: text(),
             channel: text(),
@@ -90,7 +95,7 @@ impl Columns {
             target_relation: text(),
             target_name: text(),
             target_email: text(),
-            changes: Changes { counts: Vec::with_capacity(rows), ..Changes::default() },
+            changes: Changes { counts: Vec::with_capacity(rows), fields: text(), old_values: text(), new_values: text() },
             phone_numbers: list(),
             emails: list(),
             extensions: list(),
@@ -104,6 +109,7 @@ impl Columns {
         self.record_id.resize(start + RecordId::HEX_DIGITS, 0);
         operation.record_id.write_hex(&mut self.record_id[start..]);
         self.event_time.append_option(operation.event_time);
+        self.account_id.append_value(operation.account.as_str());
         self.action.append_option(operation.action.as_deref());
         self.action_kind.append_option(operation.action_kind.as_deref());
         self.channel.append_option(operation.channel.as_deref());
@@ -128,13 +134,13 @@ impl Columns {
     }
 
     /// The rows, with what all of them share.
-    pub(super) fn finish(mut self, account: &AccountId, ingested_at: DateTime<Utc>) -> Result<RecordBatch, ArrowError> {
+    pub(super) fn finish(mut self, ingested_at: DateTime<Utc>) -> Result<RecordBatch, ArrowError> {
         let rows = self.record_id.len() / RecordId::HEX_DIGITS;
         let ingested_at = TimestampMicrosecondArray::from_value(ingested_at.timestamp_micros(), rows);
-        let mut columns: Vec<ArrayRef> = vec![
+        let columns: Vec<ArrayRef> = vec![
             fixed_width(RecordId::HEX_DIGITS, rows, self.record_id)?,
             Arc::new(self.event_time.finish()),
-            fixed_width(account.as_str().len(), rows, account.as_str().repeat(rows).into_bytes())?,
+            Arc::new(self.account_id.finish()),
             fixed_width(REPORT.len(), rows, REPORT.repeat(rows).into_bytes())?,
             Arc::new(self.action.finish()),
             Arc::new(self.action_kind.finish()),
@@ -160,8 +166,6 @@ impl Columns {
             Arc::new(self.source_json.finish()),
             Arc::new(ingested_at.with_timezone("UTC")),
         ];
-        // Most partitions get few rows at a time, and builders make room for a thousand.
-        columns.iter_mut().for_each(Array::shrink_to_fit);
         RecordBatch::try_new(file_schema(), columns)
     }
 }

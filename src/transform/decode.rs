@@ -65,7 +65,7 @@ fn bare_source(text: &str) -> Option<Source<'_>> {
         let (place, value) = bare_member(rest, likely)?;
         let len = bare_len(value)?;
         let start = text.len() - value.len();
-        texts[place] = Some((u32::try_from(start).ok()?, u32::try_from(start + len).ok()?));
+        texts[place] = Some((u16::try_from(start).ok()?, u16::try_from(start + len).ok()?));
         rest = value[len + 1..].strip_prefix(if likely + 1 < KEYS.len() { ',' } else { '}' })?;
     }
     // As many members as keys: all are there only if none comes twice.
@@ -107,7 +107,7 @@ pub(super) fn record(source: Source<'_>) -> Record<'_> {
     let json = source.json;
     let Some(texts) = source.texts else { return plain_record(json).unwrap_or_else(|| odd_record(json)) };
     let [action, category_type, operation_detail, operator, time] =
-        texts.map(|(start, end)| Field::Text(Cow::Borrowed(&json[start as usize..end as usize])));
+        texts.map(|(start, end)| Field::Text(Cow::Borrowed(&json[start.into()..end.into()])));
     Record { action, category_type, operation_detail, operator, time, rest: None, source: json }
 }
 

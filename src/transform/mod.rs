@@ -37,25 +37,30 @@ use rayon::prelude::*;
 pub use self::detail::{PARSER_VERSION, parse as read_detail, shape as detail_shape};
 use self::identity::Identities;
 use self::memo::Memo;
-pub use self::rows::{batches, record_json};
+pub use self::rows::{batch, batches, record_json};
 use crate::model::{AccountId, Field, KeyedRecord, Operation, PageError, Partition, Record, Source, UNKNOWN_TIME};
 
 /// The records of one window, page by page, from the texts of all its pages (see [`crate::model::Page::text`]). Pages are
 /// read on all cores.
 ///
 /// All pages of the window must be given at once: identical records are numbered within it.
-pub fn keyed<'p>(account: &AccountId, pages: &'p [Cow<'p, str>]) -> Result<Vec<Vec<KeyedRecord<'p>>>, PageError> {
+pub fn keyed<'p>(account: &'p AccountId, pages: &'p [Cow<'p, str>]) -> Result<Vec<Vec<KeyedRecord<'p>>>, PageError> {
     let identities = Identities::of(account);
     let read = |memo: &mut Memo<'p>, page: &'p Cow<'p, str>| -> Result<Vec<_>, PageError> {
         let sources = decode::sources(page)?;
-        Ok(sources.into_iter().map(|source| keyed_record(source, &identities, memo)).collect())
+        Ok(sources.into_iter().map(|source| keyed_record(account, source, &identities, memo)).collect())
     };
     let mut pages = pages.par_iter().map_init(Memo::default, read).collect::<Result<Vec<_>, _>>()?;
     number(&mut pages, &identities);
     Ok(pages)
 }
 
-fn keyed_record<'p>(source: Source<'p>, identities: &Identities, memo: &mut Memo<'p>) -> KeyedRecord<'p> {
+fn keyed_record<'p>(
+    account: &'p AccountId,
+    source: Source<'p>,
+    identities: &Identities,
+    memo: &mut Memo<'p>,
+) -> KeyedRecord<'p> {
     let record = decode::record(source);
     let event_time = time::parse(&record.time);
     let (category, category_known) = memo.category(&record.category_type);
@@ -63,6 +68,7 @@ fn keyed_record<'p>(source: Source<'p>, identities: &Identities, memo: &mut Memo
     KeyedRecord {
         record_id: identities.record_id(&record, 0),
         event_time,
+        account,
         partition: Partition { year, month, category },
         category_known,
         source,
@@ -101,6 +107,7 @@ fn operation<'m, 'p>(keyed: &KeyedRecord<'p>, memo: &'m mut Memo<'p>) -> Operati
     Operation {
         record_id: keyed.record_id,
         event_time: keyed.event_time,
+        account: keyed.account,
         action: text(record.action),
         action_kind,
         channel,
@@ -143,7 +150,8 @@ mod tests {
     fn ids(pages: &[&[&str]]) -> HashSet<RecordId> {
         let page = |records: &&[&str]| Cow::Owned(format!(r#"{{"operation_logs":[{}]}}"#, records.join(",")));
         let pages: Vec<_> = pages.iter().map(page).collect();
-        let records = keyed(&AccountId::new("a"), &pages).unwrap();
+        let account = AccountId::new("a");
+        let records = keyed(&account, &pages).unwrap();
         records.iter().flatten().map(|record| record.record_id).collect()
     }
 

@@ -2,14 +2,12 @@
 //!
 //! The rule: [`record_json`] gives back what the upstream reported, for every row ever written.
 
-use std::collections::HashMap;
 use std::hint::black_box;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::error::ArrowError;
 use chrono::{DateTime, Utc};
-use foldhash::fast::RandomState;
 use rayon::prelude::*;
 use serde_json::json;
 
@@ -17,7 +15,7 @@ use super::columns::Columns;
 use super::detail::shape;
 use super::memo::Memo;
 use super::{operation, time};
-use crate::model::{AccountId, Batch, DetailCounts, DetailStatus, KeyedRecord, Partition, Shapes};
+use crate::model::{Batch, DetailCounts, DetailStatus, KeyedRecord, Shapes, by_partition};
 
 /// Rows a batch holds at most: enough of them that a partition of any size is built on all cores.
 const BATCH_ROWS: usize = 8192;
@@ -31,35 +29,36 @@ const CACHE_LINE: usize = 64;
 /// Rows in batches of one partition each, each batch sorted by time (unreadable first), then identity. They are built on
 /// all cores.
 pub fn batches<'p>(
-    account: &AccountId,
     ingested_at: DateTime<Utc>,
-    records: Vec<Vec<KeyedRecord<'p>>>,
+    records: impl IntoIterator<Item = KeyedRecord<'p>>,
 ) -> Result<Vec<Batch>, ArrowError> {
     let mut partitions = by_partition(records);
-    partitions.par_iter_mut().for_each(|rows| rows.sort_unstable_by_key(|row| (row.event_time, row.record_id)));
-    let parts: Vec<&[KeyedRecord<'p>]> = partitions.iter().flat_map(|rows| rows.chunks(BATCH_ROWS)).collect();
-    let build = |memo: &mut Memo<'p>, rows: &&[KeyedRecord<'p>]| batch(account, ingested_at, rows, memo);
+    partitions.par_iter_mut().for_each(|(_, rows)| rows.sort_unstable_by_key(KeyedRecord::order));
+    let parts: Vec<&[KeyedRecord<'p>]> = partitions.iter().flat_map(|(_, rows)| rows.chunks(BATCH_ROWS)).collect();
+    let build = |memo: &mut Memo<'p>, rows: &&[KeyedRecord<'p>]| {
+        let Batch { partition, rows, detail, unparsed_shapes } = remembering(memo, ingested_at, rows)?;
+        Ok(Batch { partition, rows: shrunk(rows)?, detail, unparsed_shapes })
+    };
     parts.par_iter().with_max_len(1).map_init(Memo::default, build).collect()
 }
 
-fn by_partition(records: Vec<Vec<KeyedRecord<'_>>>) -> Vec<Vec<KeyedRecord<'_>>> {
-    let mut partitions: HashMap<Partition, Vec<KeyedRecord<'_>>, RandomState> = HashMap::default();
-    for record in records.into_iter().flatten() {
-        match partitions.get_mut(&record.partition) {
-            Some(rows) => rows.push(record),
-            None => drop(partitions.insert(record.partition.clone(), vec![record])),
-        }
-    }
-    let mut partitions: Vec<_> = partitions.into_iter().collect();
-    partitions.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-    partitions.into_iter().map(|(_, rows)| rows).collect()
+/// The rows of `records`, which are of one partition and in the order of rows.
+pub fn batch(ingested_at: DateTime<Utc>, records: &[KeyedRecord<'_>]) -> Result<Batch, ArrowError> {
+    remembering(&mut Memo::default(), ingested_at, records)
 }
 
-fn batch<'p>(
-    account: &AccountId,
+/// The same rows in no more room than they need: most partitions get few rows at a time, which wait for those of other
+/// windows.
+fn shrunk(rows: RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let (schema, mut columns, _) = rows.into_parts();
+    columns.iter_mut().for_each(Array::shrink_to_fit);
+    RecordBatch::try_new(schema, columns)
+}
+
+fn remembering<'p>(
+    memo: &mut Memo<'p>,
     ingested_at: DateTime<Utc>,
     records: &[KeyedRecord<'p>],
-    memo: &mut Memo<'p>,
 ) -> Result<Batch, ArrowError> {
     let mut columns = Columns::for_records(records);
     memo.expect(records.len());
@@ -76,7 +75,7 @@ fn batch<'p>(
         }
     }
     let partition = records.first().map(|record| record.partition.clone()).unwrap_or_default();
-    Ok(Batch { partition, rows: columns.finish(account, ingested_at)?, detail, unparsed_shapes })
+    Ok(Batch { partition, rows: columns.finish(ingested_at)?, detail, unparsed_shapes })
 }
 
 /// Touches each cache line of the records, which lie scattered over the window's pages: all at once they arrive sooner than
@@ -147,10 +146,10 @@ mod tests {
         #[test]
         fn rows_give_back_every_record_that_was_reported(records in prop::collection::vec(record(), 0..12)) {
             let page = [Cow::Owned(json!({ "operation_logs": records }).to_string())];
-            let account = AccountId::new("a");
+            let account = crate::model::AccountId::new("a");
             let keyed = super::super::keyed(&account, &page).unwrap();
             let mut back: Vec<String> = Vec::new();
-            for Batch { rows, .. } in batches(&account, DateTime::UNIX_EPOCH, keyed).unwrap() {
+            for Batch { rows, .. } in batches(DateTime::UNIX_EPOCH, keyed.into_iter().flatten()).unwrap() {
                 for row in 0..rows.num_rows() {
                     let json = record_json(&rows, row).unwrap();
                     back.push(serde_json::from_str::<Value>(&json).unwrap().to_string());

@@ -59,13 +59,6 @@ impl FileStats {
     }
 }
 
-/// The statistics of a file that holds `rows`, in the shape the log keeps.
-pub(crate) fn file_stats(rows: &RecordBatch) -> Result<StructArray, LoadError> {
-    let mut stats = FileStats::new()?;
-    stats.merge(rows)?;
-    stats.finish()
-}
-
 fn failed(source: KernelError) -> LoadError {
     LoadError::Table { action: "take statistics for", table: TABLE_DIRECTORY.to_owned(), source: Box::new(source) }
 }

@@ -26,7 +26,7 @@ use self::checkpoint::Checkpoint;
 pub(super) use self::commit::commit_path;
 pub use self::commit::{CommitFile, CommitInfo, CommitOutcome};
 use self::engine::TableEngine;
-pub(super) use self::engine::{FileStats, file_stats};
+pub(super) use self::engine::FileStats;
 pub use self::selection::{MonthRange, Selection};
 use super::{LoadError, Store};
 use crate::failpoint::FailPoint;

@@ -1,0 +1,194 @@
+//! Records that wait for others of their partition, as Arrow: small, and away from their pages.
+//!
+//! ```text
+//! KeyedRecords --WaitingRecords::of--> columns (in memory, or in the file of a run) --PartitionRecords--> KeyedRecords
+//! ```
+//!
+//! The rule: a record comes back as it went in. Those of a partition come back in the order of rows, each identity once.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, FixedSizeBinaryBuilder, Int64Array, RecordBatch,
+    StringArray, StringBuilder,
+};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::error::ArrowError;
+
+use crate::model::{AccountId, KeyedRecord, Partition, RecordId, Source, by_partition};
+
+/// Records that are given back at once: enough for a batch to be built of, few enough to be held beside it.
+const BLOCK_RECORDS: usize = 8192;
+
+/// Bytes of an identity.
+const ID_BYTES: usize = 16;
+
+/// Bytes of the places of five texts.
+const TEXTS_BYTES: usize = 20;
+
+/// Records of one account and one partition.
+#[derive(Clone, Debug)]
+pub struct WaitingRecords {
+    pub(super) partition: Partition,
+    pub(super) account: AccountId,
+    pub(super) columns: RecordBatch,
+}
+
+impl WaitingRecords {
+    /// Takes over records of one account.
+    pub fn of<'p>(
+        account: &AccountId,
+        records: impl IntoIterator<Item = KeyedRecord<'p>>,
+    ) -> Result<Vec<Self>, ArrowError> {
+        let taken = |(partition, records): (_, Vec<_>)| {
+            Ok(Self { partition, account: account.clone(), columns: columns(&records)? })
+        };
+        by_partition(records).into_iter().map(taken).collect()
+    }
+}
+
+/// The columns in which records wait.
+pub(super) fn schema() -> SchemaRef {
+    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+        Arc::new(Schema::new(vec![
+            Field::new("record_id", DataType::FixedSizeBinary(ID_BYTES as i32), false),
+            Field::new("event_time", DataType::Int64, true),
+            Field::new("category_known", DataType::Boolean, false),
+            Field::new("texts", DataType::FixedSizeBinary(TEXTS_BYTES as i32), true),
+            Field::new("json", DataType::Utf8, false),
+        ]))
+    });
+    Arc::clone(&SCHEMA)
+}
+
+fn columns(records: &[KeyedRecord<'_>]) -> Result<RecordBatch, ArrowError> {
+    let ids: Vec<u8> = records.iter().flat_map(|record| record.record_id.0).collect();
+    let times: Int64Array = records.iter().map(|record| record.event_time).collect();
+    let known: BooleanArray = records.iter().map(|record| Some(record.category_known)).collect();
+    let mut texts = FixedSizeBinaryBuilder::with_capacity(records.len(), TEXTS_BYTES as i32);
+    let bytes = records.iter().map(|record| record.source.json.len()).sum();
+    let mut json = StringBuilder::with_capacity(records.len(), bytes);
+    for KeyedRecord { source, .. } in records {
+        match source.texts {
+            Some(places) => texts.append_value(packed(places))?,
+            None => texts.append_null(),
+        }
+        json.append_value(source.json);
+    }
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(FixedSizeBinaryArray::try_new(ID_BYTES as i32, ids.into(), None)?),
+        Arc::new(times),
+        Arc::new(known),
+        Arc::new(texts.finish()),
+        Arc::new(json.finish()),
+    ];
+    RecordBatch::try_new(schema(), columns)
+}
+
+fn packed(places: [(u16, u16); 5]) -> [u8; TEXTS_BYTES] {
+    let mut bytes = [0; TEXTS_BYTES];
+    for (bytes, (start, end)) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(places) {
+        bytes[..2].copy_from_slice(&start.to_le_bytes());
+        bytes[2..].copy_from_slice(&end.to_le_bytes());
+    }
+    bytes
+}
+
+fn unpacked(bytes: &[u8]) -> [(u16, u16); 5] {
+    let mut places = [(0, 0); 5];
+    for (place, [a, b, c, d]) in places.iter_mut().zip(bytes.as_chunks::<4>().0) {
+        *place = (u16::from_le_bytes([*a, *b]), u16::from_le_bytes([*c, *d]));
+    }
+    places
+}
+
+/// All records of one partition, whichever accounts and runs they come from.
+#[derive(Debug)]
+pub struct PartitionRecords {
+    partition: Partition,
+    parts: Vec<Part>,
+    order: Vec<Place>,
+}
+
+/// Records of one account, read back.
+#[derive(Debug)]
+struct Part {
+    account: AccountId,
+    ids: FixedSizeBinaryArray,
+    times: Int64Array,
+    known: BooleanArray,
+    texts: FixedSizeBinaryArray,
+    json: StringArray,
+}
+
+/// Where a record is, by what orders it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    event_time: Option<i64>,
+    record_id: RecordId,
+    part: u32,
+    row: u32,
+}
+
+impl PartitionRecords {
+    /// Puts records in order, those of one identity once: they have one time, so they are neighbours.
+    pub(super) fn try_new(partition: Partition, parts: Vec<(AccountId, RecordBatch)>) -> Result<Self, ArrowError> {
+        let parts = parts.into_iter().map(|(account, columns)| Part::try_new(account, &columns));
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        let mut order = Vec::with_capacity(parts.iter().map(|part| part.json.len()).sum());
+        for (number, part) in (0..).zip(&parts) {
+            order.extend((0..).zip(part.json.iter()).map(|(row, _)| part.place(number, row)));
+        }
+        order.sort_unstable();
+        order.dedup_by_key(|place| place.record_id);
+        Ok(Self { partition, parts, order })
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.order.len()
+    }
+
+    /// The records in order, several thousand at a time.
+    pub fn blocks(&self) -> impl Iterator<Item = Vec<KeyedRecord<'_>>> {
+        let record = |place: &Place| self.parts[place.part as usize].record(&self.partition, *place);
+        self.order.chunks(BLOCK_RECORDS).map(move |places| places.iter().map(record).collect())
+    }
+}
+
+impl Part {
+    fn try_new(account: AccountId, columns: &RecordBatch) -> Result<Self, ArrowError> {
+        let [ids, times, known, texts, json] = columns.columns() else {
+            return Err(ArrowError::SchemaError("waiting records have other columns".to_owned()));
+        };
+        Ok(Self {
+            account,
+            ids: ids.as_fixed_size_binary().clone(),
+            times: times.as_primitive::<Int64Type>().clone(),
+            known: known.as_boolean().clone(),
+            texts: texts.as_fixed_size_binary().clone(),
+            json: json.as_string::<i32>().clone(),
+        })
+    }
+
+    fn place(&self, part: u32, row: u32) -> Place {
+        let index = row as usize;
+        let mut id = [0; ID_BYTES];
+        id.copy_from_slice(self.ids.value(index));
+        let event_time = self.times.is_valid(index).then(|| self.times.value(index));
+        Place { event_time, record_id: RecordId(id), part, row }
+    }
+
+    fn record(&self, partition: &Partition, place: Place) -> KeyedRecord<'_> {
+        let row = place.row as usize;
+        let texts = self.texts.is_valid(row).then(|| unpacked(self.texts.value(row)));
+        KeyedRecord {
+            record_id: place.record_id,
+            event_time: place.event_time,
+            account: &self.account,
+            partition: partition.clone(),
+            category_known: self.known.value(row),
+            source: Source { json: self.json.value(row), texts },
+        }
+    }
+}
