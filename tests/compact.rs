@@ -235,6 +235,43 @@ async fn replaced_files_go_with_the_first_run_after_their_grace() {
     assert_eq!(present(&destination), data_files(&destination).0);
 }
 
+/// Makes the log and the marks of runs so much older.
+fn let_hours_go_by(destination: &Path, hours: u64) {
+    for directory in ["operation_logs/_delta_log", ".phonetrail/runs"] {
+        for path in snapshot(&destination.join(directory)).into_keys() {
+            let file = std::fs::File::options().write(true).open(path).unwrap();
+            let modified = file.metadata().unwrap().modified().unwrap();
+            file.set_modified(modified - Duration::from_secs(hours * 60 * 60)).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replaced_files_stay_as_long_as_they_were_promised_to_whatever_later_syncs_are_told() {
+    let account = crowded().await;
+    let destination = account.path();
+    json(&compact(&destination, &[&APRIL[..], &["--grace", "72"]].concat()).await);
+    assert_eq!(compactions(&destination)[0].grace_seconds, Some(72 * 60 * 60));
+    let (live, replaced) = data_files(&destination);
+
+    for sync in [&[][..], &["--grace", "24"]] {
+        let_hours_go_by(&destination, 30);
+        assert!(
+            account
+                .run("sync", &[&["--from", "2022-04-01", "--to", "2022-04-27"], sync].concat())
+                .await
+                .status
+                .success()
+        );
+        json(&compact(&destination, &APRIL).await);
+        assert_eq!(present(&destination), &live | &replaced);
+    }
+    let_hours_go_by(&destination, 13);
+    daily_syncs(&account, [27]).await;
+    assert_eq!(present(&destination), live);
+    assert_eq!(std::fs::read_dir(destination.join(".phonetrail/runs")).unwrap().count(), 0);
+}
+
 #[test_case(TimeDelta::zero(); "without grace")]
 #[test_case(TimeDelta::hours(24); "with grace")]
 #[tokio::test(flavor = "multi_thread")]

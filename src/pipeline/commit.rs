@@ -249,6 +249,7 @@ pub(super) fn entry(run_id: &str, work: WorkV1) -> EntryV1 {
         report: REPORT.to_owned(),
         files: Vec::new(),
         files_removed: Vec::new(),
+        grace_seconds: None,
         packs: Vec::new(),
         requests: 0,
         requests_of_day: Vec::new(),

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::pin::pin;
 
+use chrono::TimeDelta;
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -31,6 +32,8 @@ const APPLICATION: &str = "phonetrail/compact";
 pub(super) struct Compaction<'r> {
     pub(super) store: &'r Store,
     pub(super) run_id: &'r str,
+    /// How long replaced files stay, where that is promised.
+    pub(super) grace: Option<TimeDelta>,
     /// Cancelled, it ends the work before the next commit, with nothing left behind.
     pub(super) stop: &'r CancellationToken,
 }
@@ -157,7 +160,7 @@ impl Compaction<'_> {
     /// Tries to commit on the version that `table` is at.
     async fn commit(&self, table: &mut Table, rewrite: &Rewrite, commit_id: &str) -> Result<Option<u64>, CompactError> {
         let head = Head::read(table).await?;
-        let entry = EntryV1 {
+        let mut entry = EntryV1 {
             sequence: head.entry.sequence + 1,
             previous: Some(head.previous),
             commit_id: commit_id.to_owned(),
@@ -169,6 +172,7 @@ impl Compaction<'_> {
             calibrations: head.entry.calibrations,
             ..commit::entry(self.run_id, WorkV1::Compact)
         };
+        entry.set_grace(self.grace);
         let info = commit::commit_info(APPLICATION.to_owned(), &entry).map_err(CompactError::Entry)?;
         let removed = rewrite.removed.iter().map(|file| file.path.clone()).collect();
         let base = table.version();

@@ -27,7 +27,7 @@ use crate::ledger::{
     self, CalibrationV1, CoverageV1, EntryV1, FileV1, Head, LedgerError, PackV1, RewrittenV1, RowsV1, WorkV1,
 };
 use crate::load::{
-    self, CommitInfo, DEFAULT_GRACE, Destination, LiveFile, LoadError, RunLock, RunMark, Runs, Selection, Store, Table,
+    self, CommitInfo, Destination, Grace, LiveFile, LoadError, RunLock, RunMark, Runs, Selection, Store, Table,
 };
 use crate::model::{DetailCounts, PageError, Partition, RowSet, StagedFile, Window};
 
@@ -178,7 +178,7 @@ async fn enter(store: &Store) -> Result<RunLock, ReplayError> {
         None => None,
     };
     let table = table.as_ref().zip(head.as_ref());
-    Leftovers::remove::<ReplayError>(store, table, lock.may_clean_up(), DEFAULT_GRACE).await?;
+    Leftovers::remove::<ReplayError>(store, table, lock.may_clean_up(), Grace::Promised(None)).await?;
     lock.share().await?;
     Ok(lock)
 }

@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 use super::engine::TableEngine;
 use super::{ENGINE_INFO, LoadError, TABLE_DIRECTORY, Table, blocking};
 use crate::failpoint::FailPoint;
+use crate::load::ago;
 use crate::load::store::Listed;
 use crate::model::{Partition, StagedFile};
 
@@ -132,7 +133,7 @@ impl Table {
     /// The first of the versions committed at `from` or later, or shortly before, in case that a clock was put right; where
     /// there is none, the one after the newest.
     pub async fn first_version_since(&self, from: DateTime<Utc>) -> Result<u64, LoadError> {
-        let from = from - TimeDelta::hours(1);
+        let from = ago(from, TimeDelta::hours(1));
         let commits = self.commit_times().await?.into_iter();
         let first = commits.filter(|(_, at)| *at >= from).map(|(version, _)| version).min();
         Ok(first.unwrap_or(self.version() + 1))
