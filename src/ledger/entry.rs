@@ -41,8 +41,8 @@ pub struct EntryV1 {
     pub files: Vec<FileV1>,
     /// Data files removed.
     pub files_removed: Vec<FileV1>,
-    /// For how many seconds the removed files stay for who reads an earlier version, where the run was told; who finds
-    /// nothing here decides.
+    /// For how many seconds the removed files stay for who reads an earlier version, where the run was told, or knew that
+    /// nobody needs them; who finds nothing here decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace_seconds: Option<u64>,
     /// Packs of raw pages, from which the added rows came.

@@ -158,8 +158,6 @@ pub(super) struct Compacted {
     pub(super) months: Vec<CompactedMonth>,
     /// Files replaced that the run itself had added.
     pub(super) own: Vec<String>,
-    /// Files replaced.
-    pub(super) removed: Vec<String>,
 }
 
 impl Compacted {
@@ -180,7 +178,6 @@ impl Compacted {
                 Ok(Some(done)) => {
                     self.months.push(done.month);
                     self.own.extend(done.own);
-                    self.removed.extend(done.removed);
                 }
                 Err(error) => outcome = outcome.and(Err(error)),
             }

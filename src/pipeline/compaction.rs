@@ -41,9 +41,7 @@ pub(super) struct Compaction<'r> {
 /// A month that was compacted.
 pub(super) struct Done {
     pub(super) month: CompactedMonth,
-    /// Files replaced.
-    pub(super) removed: Vec<String>,
-    /// Those of them that the run itself had added.
+    /// Files replaced that the run itself had added.
     pub(super) own: Vec<String>,
 }
 
@@ -91,8 +89,7 @@ impl Compaction<'_> {
                 let (files, into) = (rewrite.removed.len(), rewrite.added.len());
                 tracing::info!(%month, version, files, into, "compacted");
                 let month = rewrite.summary(month, version);
-                let removed = rewrite.removed.into_iter().map(|file| file.path).collect();
-                return Ok(Some(Done { month, removed, own: rewrite.own }));
+                return Ok(Some(Done { month, own: rewrite.own }));
             }
             tracing::info!(attempt, version = table.version(), "another writer was faster; looking again");
             prepared = Some(rewrite);

@@ -82,6 +82,12 @@ impl Session {
         Ok(lock.share().await?)
     }
 
+    /// What is promised of the files that this run replaces. Nobody has asked for it, so whoever reads all Parquet files must
+    /// not find rows twice for it: unless it was told otherwise, they go with the first run that is known to be alone.
+    fn promise(&self) -> Option<TimeDelta> {
+        self.grace.or(self.store.directory().map(|_| TimeDelta::zero()))
+    }
+
     /// Marks the run as one that writes. Must come before its first file.
     pub(super) async fn mark(&self) -> Result<(), SyncError> {
         if let Some(known) = self.known.lock().await.as_mut() {
@@ -133,16 +139,14 @@ impl Session {
             return Ok(());
         }
         known.leftovers.mark(&self.store, &self.run_id).await?;
-        let compaction = Compaction { store: &self.store, run_id: &self.run_id, grace: self.grace, stop };
+        let compaction = Compaction { store: &self.store, run_id: &self.run_id, grace: self.promise(), stop };
         let outcome = compacted.compact(&compaction, table, months).await;
         if compacted.months.is_empty() || !self.lock.lock().await.outlives_others()? {
             known.leftovers.owe();
             return outcome;
         }
         let grace = Grace::Promised(self.grace);
-        // Nobody has asked for this, so whoever reads all Parquet files must not find rows twice for it.
-        let unneeded = if self.grace.is_none() { &compacted.removed } else { &compacted.own };
-        known.leftovers.remove_own::<CompactError>(&self.store, grace, unneeded).await?;
+        known.leftovers.remove_own::<CompactError>(&self.store, grace, &compacted.own).await?;
         if outcome.is_err() || stop.is_cancelled() {
             known.leftovers.owe();
         }

@@ -54,8 +54,8 @@ pub struct SyncRequest {
     /// Time after which a commit is made.
     pub commit_interval: Duration,
     /// How long files that this run replaces stay for who reads an earlier version, and those that others replaced and
-    /// promised nothing of. `None`: those that this run replaces go at its end, if it is known that no other run is
-    /// alive; others after [`DEFAULT_GRACE`](crate::load::DEFAULT_GRACE).
+    /// promised nothing of. `None`: those that this run replaces go at its end, or with a later run, as soon as it is known
+    /// that no other run is alive; others after [`DEFAULT_GRACE`](crate::load::DEFAULT_GRACE).
     pub grace: Option<TimeDelta>,
     /// Cancelled, it ends the run after the commit that it is at, with whatever is whole committed.
     pub stop: CancellationToken,
