@@ -276,6 +276,7 @@ impl Writer<'_> {
             application: format!("phonetrail/{}/{REPORT}", self.account),
             sequence: sequence.cast_signed(),
             metrics: vec![("numFiles", files.len() as u64), ("numOutputRows", entry.rows.count)],
+            begun: Utc::now(),
         })
     }
 

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::pin::pin;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -69,7 +69,7 @@ pub(super) fn crowded(files: Vec<LiveFile>) -> Vec<Vec<LiveFile>> {
 impl Compaction<'_> {
     /// Compacts `month`. Gives `None` where there is nothing to do, or where it was told to stop.
     pub(super) async fn month(&self, table: &mut Table, month: Month) -> Result<Option<Done>, CompactError> {
-        let commit_id = Uuid::now_v7().to_string();
+        let (begun, commit_id) = (Utc::now(), Uuid::now_v7().to_string());
         let range = MonthRange { year: month.year, month: month.month, times: None };
         let mut prepared: Option<Rewrite> = None;
         for attempt in 1..=ATTEMPTS {
@@ -85,7 +85,7 @@ impl Compaction<'_> {
                 },
             };
             // An error here leaves the files where they are: the commit may have been made all the same.
-            if let Some(version) = self.commit(table, &rewrite, &commit_id).await? {
+            if let Some(version) = self.commit(table, &rewrite, &commit_id, begun).await? {
                 let (files, into) = (rewrite.removed.len(), rewrite.added.len());
                 tracing::info!(%month, version, files, into, "compacted");
                 let month = rewrite.summary(month, version);
@@ -155,7 +155,13 @@ impl Compaction<'_> {
     }
 
     /// Tries to commit on the version that `table` is at.
-    async fn commit(&self, table: &mut Table, rewrite: &Rewrite, commit_id: &str) -> Result<Option<u64>, CompactError> {
+    async fn commit(
+        &self,
+        table: &mut Table,
+        rewrite: &Rewrite,
+        commit_id: &str,
+        begun: DateTime<Utc>,
+    ) -> Result<Option<u64>, CompactError> {
         let head = Head::read(table).await?;
         let mut entry = EntryV1 {
             sequence: head.entry.sequence + 1,
@@ -170,7 +176,7 @@ impl Compaction<'_> {
             ..commit::entry(self.run_id, WorkV1::Compact)
         };
         entry.set_grace(self.grace);
-        let info = commit::commit_info(APPLICATION.to_owned(), &entry).map_err(CompactError::Entry)?;
+        let info = commit::commit_info(APPLICATION.to_owned(), &entry, begun).map_err(CompactError::Entry)?;
         let removed = rewrite.removed.iter().map(|file| file.path.clone()).collect();
         let base = table.version();
         let outcome = table.rewrite(removed, rewrite.added.clone(), info).await?;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -271,6 +271,7 @@ async fn replace(
     }
 
     let mark = RunMark::set(store, &report.run_id).await?;
+    let begun = Utc::now();
     let Rebuilt { runs, packs, coverage, .. } = rebuilt;
     let (files, rows) = stage(store, Arc::new(runs)).await?;
     let prepared = async {
@@ -283,7 +284,7 @@ async fn replace(
         }
         let table = match table {
             Some(table) => table,
-            None => Table::create(store, info(&commit::entry(&report.run_id, WorkV1::Create))?).await?,
+            None => Table::create(store, info(&commit::entry(&report.run_id, WorkV1::Create), begun)?).await?,
         };
         let replaces = !live.is_empty();
         Ok((table, replaces.then(|| RewrittenV1 { before: stored.into(), after: rows.into() })))
@@ -306,7 +307,7 @@ async fn replace(
         calibrations: known.map(|known| known.calibrations).unwrap_or_default(),
         ..commit::entry(&report.run_id, WorkV1::Replay)
     };
-    report.version = Some(put(store, &mut table, &live, &files, entry).await?);
+    report.version = Some(put(store, &mut table, &live, &files, entry, begun).await?);
     // Files that were replaced stay for their time of grace; the mark leads the next run to them.
     if live.is_empty() {
         mark.clear(store).await?;
@@ -378,6 +379,7 @@ async fn put(
     live: &[LiveFile],
     files: &[StagedFile],
     entry: EntryV1,
+    begun: DateTime<Utc>,
 ) -> Result<u64, ReplayError> {
     let head = Head::read(table).await?;
     let paths: HashSet<String> = live.iter().map(|file| file.path.clone()).collect();
@@ -392,7 +394,7 @@ async fn put(
     let base = table.version();
     FailPoint::FilesPublish.pass();
     store.publish(commit::data_paths(files)).await?;
-    let outcome = table.replace(paths, files.to_vec(), info(&entry)?).await?;
+    let outcome = table.replace(paths, files.to_vec(), info(&entry, begun)?).await?;
     if let Some(version) = commit::settle(table, outcome, base, &entry.commit_id).await? {
         return Ok(version);
     }
@@ -400,6 +402,6 @@ async fn put(
     Err(ReplayError::Contended)
 }
 
-fn info(entry: &EntryV1) -> Result<CommitInfo, ReplayError> {
-    commit::commit_info(APPLICATION.to_owned(), entry).map_err(ReplayError::Entry)
+fn info(entry: &EntryV1, begun: DateTime<Utc>) -> Result<CommitInfo, ReplayError> {
+    commit::commit_info(APPLICATION.to_owned(), entry, begun).map_err(ReplayError::Entry)
 }

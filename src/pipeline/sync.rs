@@ -114,9 +114,6 @@ pub enum SyncError {
     /// The ledger entry of a commit cannot be written as JSON.
     #[error("a ledger entry cannot be written")]
     Entry(#[source] serde_json::Error),
-    /// On object storage other runs take files for a dead run's after the time of grace. This one slept, perhaps.
-    #[error("a commit took so long that other runs may have removed what was written for it")]
-    Overdue,
     /// Other writers were faster every time.
     #[error("other writers were faster in each of {attempts} attempts to commit")]
     Contended {
