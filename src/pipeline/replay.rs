@@ -191,11 +191,16 @@ enum Target<'r> {
 
 async fn rebuild(source: &Store, target: Target<'_>) -> Result<ReplayReport, ReplayError> {
     let started = Instant::now();
+    // Before the packs: the packs of later versions may not be among those that are read.
+    let table = Table::open(source).await?;
     let rebuilt = Rebuilt::read(source, Utc::now()).await?;
     if rebuilt.packs.is_empty() {
         return Err(ReplayError::NoPacks { source_url: source.url().to_string() });
     }
-    let known = Known::read(source, &rebuilt.packs).await?;
+    let known = match &table {
+        Some(table) => Some(Known::read(table, &rebuilt.packs).await?),
+        None => None,
+    };
     let mut report = ReplayReport {
         run_id: Uuid::now_v7().to_string(),
         packs: rebuilt.packs.len() as u64,
@@ -206,9 +211,9 @@ async fn rebuild(source: &Store, target: Target<'_>) -> Result<ReplayReport, Rep
         ..ReplayReport::default()
     };
     match target {
-        Target::Compare(destination) => compare(destination, rebuilt, &mut report).await?,
+        Target::Compare(destination) => compare((source, table), destination, rebuilt, &mut report).await?,
         Target::Replace(destination, store) => {
-            replace(source, (destination, store), rebuilt, known, &mut report).await?;
+            replace((source, table), (destination, store), rebuilt, known, &mut report).await?;
         }
     }
     report.wall_seconds = started.elapsed().as_secs_f64();
@@ -223,15 +228,14 @@ struct Known {
 
 impl Known {
     /// Reads it, and proves that the packs it relies on are all there.
-    async fn read(source: &Store, packs: &[PackV1]) -> Result<Option<Self>, ReplayError> {
-        let Some(table) = Table::open(source).await? else { return Ok(None) };
-        let head = Head::read(&table).await?;
-        let named = ledger::packs(&table).await?;
+    async fn read(table: &Table, packs: &[PackV1]) -> Result<Self, ReplayError> {
+        let head = Head::read(table).await?;
+        let named = ledger::packs(table).await?;
         let found: HashMap<&str, &str> = packs.iter().map(|pack| (pack.path.as_str(), pack.sha256.as_str())).collect();
         let wrong: Vec<&PackV1> =
             named.values().filter(|pack| found.get(pack.path.as_str()) != Some(&pack.sha256.as_str())).collect();
         match wrong.iter().map(|pack| &pack.path).min() {
-            None => Ok(Some(Self { coverage: head.entry.coverage, calibrations: head.entry.calibrations })),
+            None => Ok(Self { coverage: head.entry.coverage, calibrations: head.entry.calibrations }),
             Some(example) => {
                 Err(ReplayError::Incomplete { named: named.len(), wrong: wrong.len(), example: example.clone() })
             }
@@ -239,11 +243,31 @@ impl Known {
     }
 }
 
-async fn compare(destination: &Destination, rebuilt: Rebuilt, report: &mut ReplayReport) -> Result<(), ReplayError> {
+/// Whether another run has committed since `table` was read.
+async fn is_outdated(table: &Table) -> Result<bool, LoadError> {
+    let mut newest = table.clone();
+    newest.refresh().await?;
+    Ok(newest.version() > table.version())
+}
+
+async fn compare(
+    (source, table): (&Store, Option<Table>),
+    destination: &Destination,
+    rebuilt: Rebuilt,
+    report: &mut ReplayReport,
+) -> Result<(), ReplayError> {
     let no_table = || ReplayError::NoTable { destination: destination.to_string() };
     let store = Store::open(destination)?;
-    let table = Table::open(&store).await?.ok_or_else(no_table)?;
-    let (rows, differences) = comparison::compare(&store, &table, Arc::new(rebuilt.runs)).await?;
+    let in_place = store.url() == source.url();
+    let table = if in_place { table } else { Table::open(&store).await? };
+    let table = table.ok_or_else(no_table)?;
+    let compared = comparison::compare(&store, &table, Arc::new(rebuilt.runs)).await;
+    let is_same = compared.as_ref().is_ok_and(|(_, differences)| differences.is_empty());
+    // A pack of a later version may have been read, and a replaced file be gone.
+    if in_place && !is_same && is_outdated(&table).await? {
+        return Err(ReplayError::Contended);
+    }
+    let (rows, differences) = compared?;
     report.rows = rows;
     report.version = Some(table.version());
     report.differences = Some(differences);
@@ -251,7 +275,7 @@ async fn compare(destination: &Destination, rebuilt: Rebuilt, report: &mut Repla
 }
 
 async fn replace(
-    source: &Store,
+    (source, table): (&Store, Option<Table>),
     (destination, store): (&Destination, &Store),
     rebuilt: Rebuilt,
     known: Option<Known>,
@@ -261,7 +285,7 @@ async fn replace(
     if store.directory().is_none() {
         store.probe().await?.require_put_if_absent(store)?;
     }
-    let table = Table::open(store).await?;
+    let table = if in_place { table } else { Table::open(store).await? };
     let live = match &table {
         Some(table) => table.files(&Selection::All).await?,
         None => Vec::new(),
@@ -276,7 +300,13 @@ async fn replace(
     let (files, rows) = stage(store, Arc::new(runs)).await?;
     let prepared = async {
         let stored = stored_rows(store, &live).await?;
-        if in_place && !live.is_empty() && stored != rows {
+        if let Some(table) = &table
+            && (in_place && !live.is_empty() && stored != rows)
+        {
+            // A pack of a later version may have been read.
+            if is_outdated(table).await? {
+                return Err(ReplayError::Contended);
+            }
             return Err(ReplayError::RowsDiffer { stored: stored.count(), rebuilt: rows.count() });
         }
         if !in_place {
@@ -286,6 +316,10 @@ async fn replace(
             Some(table) => table,
             None => Table::create(store, info(&commit::entry(&report.run_id, WorkV1::Create), begun)?).await?,
         };
+        // Where there was none, another run may have made it, and filled it.
+        if live.is_empty() && !table.files(&Selection::All).await?.is_empty() {
+            return Err(ReplayError::Contended);
+        }
         let replaces = !live.is_empty();
         Ok((table, replaces.then(|| RewrittenV1 { before: stored.into(), after: rows.into() })))
     };
@@ -293,7 +327,10 @@ async fn replace(
         Ok(prepared) => prepared,
         Err(error) => {
             store.discard(commit::data_paths(&files)).await?;
-            mark.clear(store).await?;
+            // Packs that were copied may lie there.
+            if in_place {
+                mark.clear(store).await?;
+            }
             return Err(error);
         }
     };
@@ -307,11 +344,16 @@ async fn replace(
         calibrations: known.map(|known| known.calibrations).unwrap_or_default(),
         ..commit::entry(&report.run_id, WorkV1::Replay)
     };
-    report.version = Some(put(store, &mut table, &live, &files, entry, begun).await?);
-    // Files that were replaced stay for their time of grace; the mark leads the next run to them.
-    if live.is_empty() {
+    let version = put(store, &mut table, &live, &files, entry, begun).await;
+    let is_over = match &version {
+        // Files that were replaced stay for their time of grace; the mark leads the next run to them.
+        Ok(_) => live.is_empty(),
+        Err(error) => in_place && matches!(error, ReplayError::Contended),
+    };
+    if is_over {
         mark.clear(store).await?;
     }
+    report.version = Some(version?);
     report.rows = rows.count();
     report.files = files.len() as u64;
     report.bytes = files.iter().map(|file| file.byte_count).sum();
