@@ -257,9 +257,10 @@ async fn a_replay_that_meets_a_commit_says_so_and_writes_nothing(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_that_is_refused_leaves_no_directory_behind() {
     let (empty, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let destination = other.path().join("trail");
-    assert_eq!(replay(empty.path(), &destination, &[]).await.status.code(), Some(74));
-    assert!(!destination.exists());
+    for destination in ["trail", "some/new/trail"] {
+        assert_eq!(replay(empty.path(), &other.path().join(destination), &[]).await.status.code(), Some(74));
+        assert_eq!(std::fs::read_dir(other.path()).unwrap().count(), 0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
