@@ -145,9 +145,11 @@ impl Aged {
             ledger::requests_on(&table, &self.account, today).await?;
             clock.lap();
             let since = Utc::now();
-            let named = ledger::packs_since(&table, table.first_version_since(since).await?).await?;
+            let first = table.first_version_since(since).await?;
+            let named = ledger::recent(&table, first).await?.packs;
             clock.lap();
-            let replaced = Replaced::read(&self.store, &table, DEFAULT_GRACE).await?;
+            let first = table.first_version_since(since - DEFAULT_GRACE).await?;
+            let replaced = Replaced::read(&self.store, &table, first, |_| DEFAULT_GRACE).await?;
             load::remove_orphans(&self.store, &table, &RecentPacks { since, named }, &replaced).await?;
             clock.lap();
             pipeline::status(&self.destination).await?;
@@ -259,6 +261,7 @@ impl Writer<'_> {
             report: REPORT.to_owned(),
             files: files.iter().map(FileV1::from).collect(),
             files_removed: Vec::new(),
+            grace_seconds: None,
             packs,
             requests: 1,
             requests_of_day: RequestsV1::add(&[], self.account, at.date_naive(), 1),
@@ -273,6 +276,7 @@ impl Writer<'_> {
             application: format!("phonetrail/{}/{REPORT}", self.account),
             sequence: sequence.cast_signed(),
             metrics: vec![("numFiles", files.len() as u64), ("numOutputRows", entry.rows.count)],
+            begun: Utc::now(),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use phonetrail::simulator::SimulatorConfig;
 
-use crate::support::{Account, output};
+use crate::support::{Account, output, snapshot};
 
 fn lines(output: &std::process::Output) -> Vec<String> {
     String::from_utf8(output.stdout.clone()).unwrap().lines().map(str::to_owned).collect()
@@ -17,6 +17,20 @@ async fn all_is_well_on_a_new_destination_and_nothing_is_left_there() {
     assert_eq!(lines.len(), 5);
     assert!(lines.iter().all(|line| line.starts_with("ok")), "{lines:?}");
     assert!(!account.path().exists());
+}
+
+#[cfg_attr(not(debug_assertions), ignore = "fail points are of builds with debug assertions")]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_check_that_died_left_goes_with_the_next_run() {
+    let account = Account::generated(10, "2022-01-01", "2022-01-02").await;
+    account.sync("2022-01-01", "2022-01-02").await.unwrap();
+    let before = snapshot(&account.path());
+    let mut check = account.command("check");
+    check.env("PHONETRAIL_FAIL_POINT", "probe.written");
+    assert_eq!(output(check).await.status.code(), None);
+    assert_ne!(snapshot(&account.path()), before);
+    account.sync("2022-01-01", "2022-01-02").await.unwrap();
+    assert_eq!(snapshot(&account.path()), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

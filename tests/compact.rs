@@ -235,6 +235,84 @@ async fn replaced_files_go_with_the_first_run_after_their_grace() {
     assert_eq!(present(&destination), data_files(&destination).0);
 }
 
+/// Makes the log and the marks of runs so much older.
+fn let_hours_go_by(destination: &Path, hours: u64) {
+    for directory in ["operation_logs/_delta_log", ".phonetrail/runs"] {
+        for path in snapshot(&destination.join(directory)).into_keys() {
+            let file = std::fs::File::options().write(true).open(path).unwrap();
+            let modified = file.metadata().unwrap().modified().unwrap();
+            file.set_modified(modified - Duration::from_secs(hours * 60 * 60)).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replaced_files_stay_as_long_as_they_were_promised_to_whatever_later_syncs_are_told() {
+    let account = crowded().await;
+    let destination = account.path();
+    json(&compact(&destination, &[&APRIL[..], &["--grace", "72"]].concat()).await);
+    assert_eq!(compactions(&destination)[0].grace_seconds, Some(72 * 60 * 60));
+    let (live, replaced) = data_files(&destination);
+
+    for sync in [&[][..], &["--grace", "24"]] {
+        let_hours_go_by(&destination, 30);
+        assert!(
+            account
+                .run("sync", &[&["--from", "2022-04-01", "--to", "2022-04-27"], sync].concat())
+                .await
+                .status
+                .success()
+        );
+        json(&compact(&destination, &APRIL).await);
+        assert_eq!(present(&destination), &live | &replaced);
+    }
+    let_hours_go_by(&destination, 13);
+    daily_syncs(&account, [27]).await;
+    assert_eq!(present(&destination), live);
+    assert_eq!(std::fs::read_dir(destination.join(".phonetrail/runs")).unwrap().count(), 0);
+}
+
+/// Syncs the rest of April, and dies when it has compacted the month.
+async fn sync_that_dies(account: &Account, arguments: &[&str]) {
+    let mut sync = account.command("sync");
+    sync.args(["--from", "2022-04-01", "--to", "2022-04-30"]).args(arguments);
+    sync.env("PHONETRAIL_FAIL_POINT", "commit.made:2");
+    assert_eq!(output(sync).await.status.code(), None);
+    assert_eq!(compactions(&account.path()).last().unwrap().sequence as usize + 1, entries(&account.path()).len());
+}
+
+#[cfg_attr(not(debug_assertions), ignore = "fail points are of builds with debug assertions")]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_sync_replaced_unasked_before_it_died_goes_with_the_next_one() {
+    let account = account().await;
+    daily_syncs(&account, [5, 10, 20]).await;
+    json(&compact(&account.path(), &APRIL).await);
+    let asked = data_files(&account.path()).1;
+    sync_that_dies(&account, &[]).await;
+    let (live, replaced) = data_files(&account.path());
+    assert!(asked.len() < replaced.len());
+    assert_eq!(present(&account.path()), &live | &replaced);
+
+    daily_syncs(&account, [30]).await;
+    assert_eq!(present(&account.path()), &live | &asked, "what was replaced on request stays");
+    json(&compact(&account.path(), &["--grace", "0", "--output", "json"]).await);
+    assert_eq!(present(&account.path()), live);
+}
+
+#[cfg_attr(not(debug_assertions), ignore = "fail points are of builds with debug assertions")]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_sync_replaced_that_was_told_of_readers_outlives_it() {
+    let account = account().await;
+    daily_syncs(&account, [10, 20]).await;
+    sync_that_dies(&account, &["--grace", "2"]).await;
+    let (live, replaced) = data_files(&account.path());
+    daily_syncs(&account, [30]).await;
+    assert_eq!(present(&account.path()), &live | &replaced);
+    let_hours_go_by(&account.path(), 3);
+    daily_syncs(&account, [30]).await;
+    assert_eq!(present(&account.path()), live);
+}
+
 #[test_case(TimeDelta::zero(); "without grace")]
 #[test_case(TimeDelta::hours(24); "with grace")]
 #[tokio::test(flavor = "multi_thread")]

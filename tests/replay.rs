@@ -2,15 +2,22 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray};
 use arrow::record_batch::RecordBatch;
+use axum::http::Method;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use phonetrail::ledger::WorkV1;
+use phonetrail::load::Destination;
+use phonetrail::pipeline::{self, SyncRequest};
 use serde_json::Value;
+use test_case::test_case;
 
-use crate::support::{Account, all_columns, data_files, entries, output, phonetrail, rows, snapshot};
+use crate::support::{
+    Account, S3, Treatment, all_columns, data_files, day, entries, output, phonetrail, refusal, rows, snapshot,
+};
 
 /// Half a year, read in ranges that overlap, so that many records are archived several times.
 async fn account() -> Account {
@@ -204,12 +211,56 @@ async fn the_pages_of_a_sync_that_died_keep_no_replay_in_place_from_its_work() {
     assert_eq!(truth(&account.path()), before);
 }
 
+/// While the replay waits for the answer to the so many-th request of `method` for `name`, a sync commits.
+#[test_case(&[], Method::GET, "/raw/", 1; "after the packs are listed")]
+#[test_case(&[], Method::GET, "/_delta_log/00000000000000000001.json", 3; "before the packs are listed")]
+#[test_case(&[], Method::PUT, "/probe-", 1; "after the packs are read")]
+#[test_case(&["--check"], Method::GET, "/_delta_log/00000000000000000001.json", 1; "before packs are listed that are compared")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_meets_a_commit_says_so_and_writes_nothing(
+    arguments: &[&str],
+    method: Method,
+    name: &'static str,
+    mut passages: u32,
+) {
+    let (account, s3) = (Account::generated(300, "2022-01-01", "2022-02-28").await, S3::start().await);
+    let destination = Destination::on(Arc::new(s3.client()), &s3.url()).unwrap();
+    let sync = async |from, to| {
+        let request = SyncRequest { from: Some(day(from)), to: Some(day(to)), ..account.request() };
+        pipeline::sync(&account.source(), &destination, &request).await.unwrap()
+    };
+    sync("2022-01-01", "2022-01-31").await;
+
+    let (held, mut holds) = tokio::sync::mpsc::unbounded_channel();
+    s3.treat(move |of, path| {
+        passages -= u32::from(passages > 0 && *of == method && path.contains(name));
+        let is_met = *of == method && path.contains(name) && passages == 0 && held.send(()).is_ok();
+        if is_met { Treatment::Hold } else { Treatment::Answer }
+    });
+    let mut replay = phonetrail();
+    s3.prepare(&mut replay);
+    replay.args(["replay", "--source", &s3.url()]).args(arguments);
+    let replay = tokio::spawn(output(replay));
+    holds.recv().await.unwrap();
+    holds.close();
+    assert!(sync("2022-02-01", "2022-02-28").await.rows_new > 0);
+    let before = snapshot(&s3.path());
+    s3.treat(|_, _| Treatment::Answer);
+
+    let line = refusal(&replay.await.unwrap(), 75);
+    assert!(line.contains("another run committed") && line.contains("run again"), "{line}");
+    let after = snapshot(&s3.path());
+    let probe = |path: &PathBuf| path.to_string_lossy().contains("/probe-");
+    assert!(after.iter().eq(before.iter().filter(|(path, _)| !probe(path))));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_that_is_refused_leaves_no_directory_behind() {
     let (empty, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let destination = other.path().join("trail");
-    assert_eq!(replay(empty.path(), &destination, &[]).await.status.code(), Some(74));
-    assert!(!destination.exists());
+    for destination in ["trail", "some/new/trail"] {
+        assert_eq!(replay(empty.path(), &other.path().join(destination), &[]).await.status.code(), Some(74));
+        assert_eq!(std::fs::read_dir(other.path()).unwrap().count(), 0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

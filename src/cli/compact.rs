@@ -22,9 +22,10 @@ pub(super) struct CompactArgs {
     month: Vec<Month>,
 
     /// Hours for which files that a compaction replaced stay, for readers of an earlier version. Readers of all Parquet
-    /// files see their rows twice so long; with 0 they go at once
-    #[arg(long, value_name = "HOURS", default_value_t = 24)]
-    grace: u32,
+    /// files see their rows twice so long; with 0 they go at once [default: what the run that replaced them was given, or
+    /// else 24]
+    #[arg(long, value_name = "HOURS")]
+    grace: Option<u32>,
 
     /// Form of the summary
     #[arg(long, value_enum, default_value_t)]
@@ -38,8 +39,8 @@ struct Interrupted;
 
 pub(super) async fn run(args: CompactArgs) -> Result<Exit, Failure> {
     let (destination, _) = args.destination.resolve()?;
-    let request =
-        CompactRequest { months: args.month, grace: TimeDelta::hours(args.grace.into()), ..CompactRequest::default() };
+    let grace = args.grace.map(|hours| TimeDelta::hours(hours.into()));
+    let request = CompactRequest { months: args.month, grace, ..CompactRequest::default() };
     interrupt::cancels(&request.stop);
     let report = pipeline::compact(&destination, &request).await?;
     match args.output {

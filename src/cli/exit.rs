@@ -51,6 +51,16 @@ impl Termination for Exit {
     }
 }
 
+impl From<&LoadError> for Exit {
+    fn from(error: &LoadError) -> Self {
+        match error {
+            LoadError::Altered { .. } => Self::DataDisagree,
+            LoadError::Overdue => Self::Stopped,
+            _ => Self::Destination,
+        }
+    }
+}
+
 impl From<&SyncError> for Exit {
     fn from(error: &SyncError) -> Self {
         match error {
@@ -58,8 +68,9 @@ impl From<&SyncError> for Exit {
             SyncError::Extract(error) => error.into(),
             SyncError::Page { .. } => Self::Upstream,
             SyncError::Rows(_) | SyncError::Entry(_) => Self::DataDisagree,
-            SyncError::Load(_) | SyncError::Ledger(_) => Self::Destination,
-            SyncError::Contended { .. } | SyncError::Overdue => Self::Stopped,
+            SyncError::Load(error) => error.into(),
+            SyncError::Ledger(_) => Self::Destination,
+            SyncError::Contended { .. } => Self::Stopped,
         }
     }
 }
@@ -67,10 +78,9 @@ impl From<&SyncError> for Exit {
 impl From<&CompactError> for Exit {
     fn from(error: &CompactError) -> Self {
         match error {
-            CompactError::Load(LoadError::Altered { .. })
-            | CompactError::RowsDiffer { .. }
-            | CompactError::Entry(_) => Self::DataDisagree,
-            CompactError::NoTable { .. } | CompactError::Load(_) | CompactError::Ledger(_) => Self::Destination,
+            CompactError::Load(error) => error.into(),
+            CompactError::RowsDiffer { .. } | CompactError::Entry(_) => Self::DataDisagree,
+            CompactError::NoTable { .. } | CompactError::Ledger(_) => Self::Destination,
             CompactError::Contended { .. } => Self::Stopped,
         }
     }
@@ -80,10 +90,8 @@ impl From<&ReplayError> for Exit {
     fn from(error: &ReplayError) -> Self {
         match error {
             ReplayError::Occupied { .. } => Self::Usage,
-            ReplayError::NoPacks { .. }
-            | ReplayError::NoTable { .. }
-            | ReplayError::Load(_)
-            | ReplayError::Ledger(_) => Self::Destination,
+            ReplayError::Load(error) => error.into(),
+            ReplayError::NoPacks { .. } | ReplayError::NoTable { .. } | ReplayError::Ledger(_) => Self::Destination,
             ReplayError::Incomplete { .. }
             | ReplayError::RowsDiffer { .. }
             | ReplayError::Page { .. }

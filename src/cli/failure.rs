@@ -61,8 +61,7 @@ impl From<SyncError> for Failure {
             SyncError::Extract(error) => return Self::new(Exit::from(error), error, error.hint()),
             SyncError::EmptyRange { .. } => "Give --from a day that is not after --to, nor in the future.",
             SyncError::Contended { .. } => "Run again when fewer runs write to this destination.",
-            SyncError::Overdue => "Nothing of it was committed: run again.",
-            SyncError::Load(error) => return Self::new(Exit::Destination, error, load_hint(error)),
+            SyncError::Load(error) => return Self::new(Exit::from(error), error, load_hint(error)),
             SyncError::Ledger(_) => "Nothing was changed.",
             _ => "Run again with PHONETRAIL_LOG=debug, and report it with that log.",
         };
@@ -105,7 +104,7 @@ impl From<ReplayError> for Failure {
 
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
-        Self::new(Exit::Destination, &error, load_hint(&error))
+        Self::new(Exit::from(&error), &error, load_hint(&error))
     }
 }
 
@@ -129,6 +128,7 @@ fn load_hint(error: &LoadError) -> &'static str {
             "Check the destination's permissions and free space, then run again."
         }
         LoadError::Altered { .. } => "Restore it from a copy: somebody or something has altered it.",
+        LoadError::Overdue => "Nothing of it was committed: run again.",
         LoadError::Unsorted { .. } => {
             "Another writer left it so: restore the files it replaced, or leave the month as it is."
         }

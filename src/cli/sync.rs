@@ -43,9 +43,9 @@ pub(super) struct SyncArgs {
     #[arg(long, value_name = "ID")]
     account: Vec<String>,
 
-    /// Hours for which files that a compaction replaced stay, for readers of an earlier version. Readers of all Parquet
-    /// files see their rows twice so long [default: those that this run replaces go at once, unless other runs may be at
-    /// work; others after 24]
+    /// Hours for which files that this run replaces stay, for readers of an earlier version, and those that others replaced
+    /// who were given no hours. Readers of all Parquet files see their rows twice so long [default: those that this run
+    /// replaces go as soon as no other run may be at work; others after 24]
     #[arg(long, value_name = "HOURS")]
     grace: Option<u32>,
 

@@ -3,7 +3,7 @@
 //! The entry is a JSON text that lies in the commit's own file, as the value of `commitInfo.phonetrail`; so it is written
 //! in one atomic step with the data, and cannot drift from it.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::load::ReadFile;
@@ -41,6 +41,10 @@ pub struct EntryV1 {
     pub files: Vec<FileV1>,
     /// Data files removed.
     pub files_removed: Vec<FileV1>,
+    /// For how many seconds the removed files stay for who reads an earlier version, where the run was told, or knew that
+    /// nobody needs them; who finds nothing here decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_seconds: Option<u64>,
     /// Packs of raw pages, from which the added rows came.
     pub packs: Vec<PackV1>,
     /// Requests for pages that the run made since its commit before, whatever their answer: the day's quota is shared by
@@ -216,6 +220,19 @@ impl From<&RawPack> for PackV1 {
     }
 }
 
+impl EntryV1 {
+    /// How long the removed files stay, where that is promised.
+    pub fn grace(&self) -> Option<TimeDelta> {
+        let seconds = i64::try_from(self.grace_seconds?).unwrap_or(i64::MAX);
+        Some(TimeDelta::try_seconds(seconds).unwrap_or(TimeDelta::MAX))
+    }
+
+    /// Promises that the removed files stay so long.
+    pub fn set_grace(&mut self, grace: Option<TimeDelta>) {
+        self.grace_seconds = grace.map(|grace| u64::try_from(grace.num_seconds()).unwrap_or_default());
+    }
+}
+
 impl CoverageV1 {
     /// The whole coverage, as entries hold it.
     pub fn of(coverage: &Coverage) -> Vec<Self> {
@@ -308,6 +325,20 @@ mod tests {
         assert_eq!(CalibrationV1::replace(&entry.calibrations, &account, known), entry.calibrations);
         assert_eq!(CalibrationV1::find(&entry.calibrations, &AccountId::new("another")), None);
         assert_eq!(entry.requests_of_day, []);
+    }
+
+    #[test]
+    fn a_promise_of_grace_is_read_as_it_was_written_and_older_entries_hold_none() {
+        let mut entry: EntryV1 = serde_json::from_str(COMPACTION).unwrap();
+        assert_eq!(entry.grace(), None);
+        let longest = TimeDelta::seconds(TimeDelta::MAX.num_seconds());
+        for grace in [TimeDelta::zero(), TimeDelta::hours(72), longest] {
+            entry.set_grace(Some(grace));
+            let written = serde_json::to_string(&entry).unwrap();
+            assert_eq!(serde_json::from_str::<EntryV1>(&written).unwrap().grace(), Some(grace));
+        }
+        entry.grace_seconds = Some(u64::MAX);
+        assert_eq!(entry.grace(), Some(TimeDelta::MAX));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 use futures::{StreamExt, TryStreamExt};
 
 use super::{CoverageV1, EntryV1, FORMAT, FileV1, PackV1, PreviousV1, RequestsV1};
@@ -99,17 +99,28 @@ pub async fn requests_on(table: &Table, account: &AccountId, day: NaiveDate) -> 
     Ok(requests)
 }
 
-/// The packs that entries from version `first` on name.
-pub async fn packs_since(table: &Table, first: u64) -> Result<HashSet<String>, LedgerError> {
+/// What entries of late say that who removes files must know.
+#[derive(Clone, Debug, Default)]
+pub struct Recent {
+    /// The packs that they name.
+    pub packs: HashSet<String>,
+    /// By version, how long the files that it replaced stay, where that was promised.
+    pub graces: HashMap<u64, TimeDelta>,
+}
+
+/// What entries from version `first` on say.
+pub async fn recent(table: &Table, first: u64) -> Result<Recent, LedgerError> {
     let read = |version| async move { Ok::<_, LedgerError>((version, table.commit_file(version).await?)) };
     let mut commits = futures::stream::iter(first..=table.version()).map(read).buffer_unordered(PARALLEL_COMMITS);
-    let mut packs = HashSet::new();
+    let mut recent = Recent::default();
     while let Some((version, commit)) = commits.try_next().await? {
         if let Some(text) = commit.entry {
-            packs.extend(parse(version, &text)?.packs.into_iter().map(|pack| pack.path));
+            let entry = parse(version, &text)?;
+            recent.graces.extend(entry.grace().map(|grace| (version, grace)));
+            recent.packs.extend(entry.packs.into_iter().map(|pack| pack.path));
         }
     }
-    Ok(packs)
+    Ok(recent)
 }
 
 /// All packs that entries name, by path.

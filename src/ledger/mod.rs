@@ -9,4 +9,4 @@ pub use self::entry::{
     CalibrationV1, CoverageV1, EntryV1, FORMAT, FileV1, PackV1, PreviousV1, RequestsV1, RewrittenV1, RowsV1, WindowV1,
     WorkV1,
 };
-pub use self::head::{Head, LedgerError, NamedFile, named_files, packs, packs_since, requests_on};
+pub use self::head::{Head, LedgerError, NamedFile, Recent, named_files, packs, recent, requests_on};

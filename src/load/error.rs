@@ -130,6 +130,9 @@ pub enum LoadError {
         /// Rows in such files.
         row_count: u64,
     },
+    /// On object storage other runs take files for a dead run's after the time of grace. This one slept, perhaps.
+    #[error("a commit took so long that other runs may have removed what was written for it")]
+    Overdue,
     /// A blocking part of the work died.
     #[error("a worker of the load stage died")]
     Worker(#[from] tokio::task::JoinError),

@@ -48,11 +48,13 @@ impl RunLock {
         self.is_sole || (self.file.is_none() && !self.has_shared)
     }
 
-    /// Takes the mark away, and with it a directory that was made for this run and holds nothing else.
-    pub fn abandon(self, store: &Store) {
-        if let (Some((path, _)), Some(directory), true) = (&self.file, store.directory(), store.is_new()) {
-            // Whatever cannot be removed is another run's by now.
-            let _ = std::fs::remove_file(path).and_then(|()| std::fs::remove_dir(directory));
+    /// Takes the mark away, and with it directories that were made for this run and hold nothing else.
+    pub fn abandon(mut self, store: &Store) {
+        // The file is another run's mark, too, where one has come.
+        let is_sole = !store.made().is_empty() && self.outlives_others().unwrap_or_default();
+        if let (Some((path, _)), true) = (&self.file, is_sole) {
+            // Whatever cannot be removed is in use.
+            let _ = std::fs::remove_file(path).and_then(|()| store.made().iter().try_for_each(std::fs::remove_dir));
         }
     }
 

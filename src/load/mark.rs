@@ -45,6 +45,15 @@ pub(super) fn path(run: &str) -> String {
     format!("{}/{run}", directory())
 }
 
+/// Removes the directories of marks on local disk, where nothing lies in them.
+pub(super) fn remove_empty_directories(store: &Store) {
+    if let Some(root) = store.directory() {
+        // Whatever cannot be removed is in use.
+        let _ =
+            std::fs::remove_dir(root.join(directory())).and_then(|()| std::fs::remove_dir(root.join(STATE_DIRECTORY)));
+    }
+}
+
 fn directory() -> String {
     format!("{STATE_DIRECTORY}/runs")
 }

@@ -59,7 +59,10 @@ impl FileWriter {
 /// Counts, never contents.
 impl std::fmt::Debug for FileWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FileWriter").field("path", &self.path).field("row_count", &self.row_count).finish_non_exhaustive()
+        f.debug_struct("FileWriter")
+            .field("path", &self.path)
+            .field("row_count", &self.row_count)
+            .finish_non_exhaustive()
     }
 }
 

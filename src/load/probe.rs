@@ -1,7 +1,7 @@
 //! Whether a destination can hold a table, found out by doing what a sync does.
 //!
-//! The rule: the probe leaves nothing behind, and touches nothing that lies there. On object storage it lies among the marks
-//! of runs: where it is interrupted, a later run removes it as one of them.
+//! The rule: the probe leaves nothing behind, and touches nothing that lies there. It lies among the marks of runs: where it is
+//! interrupted, a later run removes it as one of them.
 
 use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
@@ -38,16 +38,12 @@ impl Probe {
 }
 
 impl Store {
-    /// Writes, publishes, lists, reads and removes an object of its own.
+    /// Writes, publishes, lists, reads and removes an object of its own; on local disk only for who holds the lock.
     pub async fn probe(&self) -> Result<Probe, LoadError> {
-        let name = format!("probe-{}", Uuid::now_v7());
-        let path = match self.directory() {
-            // An empty directory would stay.
-            Some(_) => format!(".phonetrail-{name}"),
-            None => mark::path(&name),
-        };
+        let path = mark::path(&format!("probe-{}", Uuid::now_v7()));
         let probed = self.probe_at(&path).await;
-        let removed = self.remove(vec![path]).await;
+        let removed = self.discard(vec![path]).await;
+        mark::remove_empty_directories(self);
         let probed = probed?;
         removed.map(|()| probed)
     }

@@ -1,6 +1,6 @@
 //! Files that a version replaced: the table holds their rows in others, but whoever reads an earlier version needs them.
 //!
-//! The rule: until a replaced file's time of grace is over, only who knows that nobody needs it may remove it.
+//! The rule: a replaced file stays until its time of grace is over, or until somebody knows that nobody needs it.
 
 use std::collections::HashMap;
 
@@ -9,57 +9,63 @@ use serde::Deserialize;
 
 use super::store::Listed;
 use super::table::commit_path;
-use super::{DEFAULT_GRACE, LoadError, Store, Table};
+use super::{DEFAULT_GRACE, LoadError, Store, Table, ago};
 
 /// What was replaced of late, by this tool or another writer.
 #[derive(Clone, Debug)]
 pub struct Replaced {
-    /// By path relative to the table's root, the time of the commit.
-    at: HashMap<String, DateTime<Utc>>,
-    /// What was replaced later than this stays.
-    kept_since: DateTime<Utc>,
-    /// What another writer wrote later than this, it may be about to commit.
-    foreign_since: DateTime<Utc>,
+    /// By path relative to the table's root, when its time of grace ends.
+    until: HashMap<String, DateTime<Utc>>,
+    now: DateTime<Utc>,
 }
 
 impl Replaced {
-    /// Reads what the table's recent versions replaced; it is to be kept for `grace`.
-    pub async fn read(store: &Store, table: &Table, grace: TimeDelta) -> Result<Self, LoadError> {
-        let mut replaced = Self::none(Utc::now(), grace);
-        let since = replaced.kept_since.min(replaced.foreign_since);
+    /// Reads what the table's versions from `first` on replaced; what a version replaced is to be kept for its `grace`.
+    pub async fn read(
+        store: &Store,
+        table: &Table,
+        first: u64,
+        grace: impl Fn(u64) -> TimeDelta,
+    ) -> Result<Self, LoadError> {
+        let mut replaced = Self { until: HashMap::new(), now: Utc::now() };
         for (version, committed_at) in table.commit_times().await? {
-            if committed_at >= since {
+            if version >= first {
                 let removed = removed(version, &store.get(&commit_path(version)).await?)?;
-                replaced.at.extend(removed.into_iter().map(|path| (path, committed_at)));
+                replaced.add(removed, committed_at, grace(version));
             }
         }
         Ok(replaced)
     }
 
-    fn none(now: DateTime<Utc>, grace: TimeDelta) -> Self {
-        let ago = |time| now.checked_sub_signed(time).unwrap_or(DateTime::<Utc>::MIN_UTC);
-        Self { at: HashMap::new(), kept_since: ago(grace), foreign_since: ago(DEFAULT_GRACE) }
+    fn add(&mut self, paths: Vec<String>, at: DateTime<Utc>, grace: TimeDelta) {
+        let until = match grace {
+            // Whatever the clocks say.
+            none if none <= TimeDelta::zero() => DateTime::<Utc>::MIN_UTC,
+            grace => at.checked_add_signed(grace).unwrap_or(DateTime::<Utc>::MAX_UTC),
+        };
+        self.until.extend(paths.into_iter().map(|path| (path, until)));
     }
 
     /// Ends the grace of files that nobody can need.
     #[must_use]
     pub fn without<'p>(mut self, paths: impl IntoIterator<Item = &'p String>) -> Self {
         for path in paths {
-            self.at.entry(path.clone()).and_modify(|at| *at = self.kept_since);
+            self.until.entry(path.clone()).and_modify(|until| *until = DateTime::<Utc>::MIN_UTC);
         }
         self
     }
 
     /// Whether nothing that was replaced must stay.
     pub fn is_empty(&self) -> bool {
-        self.at.values().all(|at| *at <= self.kept_since)
+        self.until.values().all(|until| *until <= self.now)
     }
 
     /// Whether a file of the table, `path` relative to its root, must stay though the newest version does not name it.
     pub(super) fn keeps(&self, path: &str, listed: &Listed) -> bool {
-        match self.at.get(path) {
-            Some(at) => *at > self.kept_since,
-            None => !is_ours(path) && listed.modified_at > self.foreign_since,
+        match self.until.get(path) {
+            Some(until) => *until > self.now,
+            // Another writer may be about to commit it.
+            None => !is_ours(path) && listed.modified_at > ago(self.now, DEFAULT_GRACE),
         }
     }
 }
@@ -103,8 +109,8 @@ mod tests {
         let now = Utc::now();
         for path in [OURS, OTHERS] {
             for (grace, kept) in [(0, false), (1, false), (3, true), (24, true), (1 << 40, true)] {
-                let at = HashMap::from([(path.to_owned(), now - TimeDelta::hours(2))]);
-                let replaced = Replaced { at, ..Replaced::none(now, TimeDelta::hours(grace)) };
+                let mut replaced = Replaced { until: HashMap::new(), now };
+                replaced.add(vec![path.to_owned()], now - TimeDelta::hours(2), TimeDelta::hours(grace));
                 let file = listed(now, TimeDelta::days(9));
                 assert_eq!(replaced.keeps(path, &file), kept, "{path} {grace}");
                 assert!(!replaced.without([&path.to_owned()]).keeps(path, &file));
@@ -115,7 +121,7 @@ mod tests {
     #[test]
     fn what_no_commit_names_goes_at_once_unless_another_writer_may_be_about_to_commit_it() {
         let now = Utc::now();
-        let replaced = Replaced::none(now, TimeDelta::zero());
+        let replaced = Replaced { until: HashMap::new(), now };
         assert!(!replaced.keeps(OURS, &listed(now, TimeDelta::zero())));
         assert!(!replaced.keeps(&format!("{OURS}.staged"), &listed(now, TimeDelta::zero())));
         assert!(replaced.keeps(OTHERS, &listed(now, TimeDelta::hours(23))));

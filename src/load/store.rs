@@ -22,7 +22,7 @@ use crate::failpoint::FailPoint;
 const STAGED_SUFFIX: &str = ".staged";
 
 /// How many objects are written or read at once.
-const PARALLEL_OBJECTS: usize = 8;
+const PARALLEL_OBJECTS: usize = 32;
 
 /// An object that a listing found.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ pub struct Store {
     directory: Option<PathBuf>,
     root: Path,
     url: Url,
-    is_new: bool,
+    made: Vec<PathBuf>,
 }
 
 impl fmt::Debug for Store {
@@ -53,17 +53,18 @@ impl fmt::Debug for Store {
 impl Store {
     /// Opens `destination`, making its directory where it is missing.
     pub fn create(destination: &Destination) -> Result<Self, LoadError> {
-        let mut is_new = false;
+        let mut made = Vec::new();
         if let Place::Directory(path) = &destination.0 {
-            is_new = !path.exists();
+            let missing = path.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
+            made = missing.map(FsPath::to_path_buf).collect();
             std::fs::create_dir_all(path).map_err(|source| LoadError::Destination { path: path.clone(), source })?;
         }
-        Ok(Self { is_new, ..Self::open(destination)? })
+        Ok(Self { made, ..Self::open(destination)? })
     }
 
-    /// Whether [`Self::create`] made the directory.
-    pub fn is_new(&self) -> bool {
-        self.is_new
+    /// The directories that [`Self::create`] made, the innermost first.
+    pub fn made(&self) -> &[PathBuf] {
+        &self.made
     }
 
     /// Opens `destination`. A directory must exist; object storage is not asked anything yet.
@@ -82,13 +83,13 @@ impl Store {
         let url = Url::from_directory_path(&directory).map_err(|()| failed(io::ErrorKind::InvalidFilename.into()))?;
         let root = Path::from_absolute_path(&directory).map_err(|error| failed(io::Error::other(error)))?;
         let objects = Arc::new(LocalFileSystem::new().with_fsync(true));
-        Ok(Self { objects, directory: Some(directory), root, url, is_new: false })
+        Ok(Self { objects, directory: Some(directory), root, url, made: Vec::new() })
     }
 
     fn remote(url: &Url, objects: Arc<dyn ObjectStore>) -> Result<Self, LoadError> {
         let failed = |source: object_store::path::Error| LoadError::Url { url: url.to_string(), source: source.into() };
         let root = Path::from_url_path(url.path()).map_err(failed)?;
-        Ok(Self { objects, directory: None, root, url: url.clone(), is_new: false })
+        Ok(Self { objects, directory: None, root, url: url.clone(), made: Vec::new() })
     }
 
     /// The root's URL, with a slash at its end.

@@ -25,9 +25,7 @@ use crate::failpoint::FailPoint;
 use crate::ledger::{
     CalibrationV1, CoverageV1, EntryV1, FORMAT, FileV1, Head, PackV1, RequestsV1, RowsV1, WindowV1, WorkV1,
 };
-use crate::load::{
-    self, CommitInfo, CommitOutcome, DEFAULT_GRACE, LoadError, Store, StoredRows, TABLE_DIRECTORY, Table,
-};
+use crate::load::{self, CommitInfo, CommitOutcome, LoadError, Store, StoredRows, TABLE_DIRECTORY, Table};
 use crate::model::{
     AccountId, Calibration, Coverage, Page, Partition, REPORT, RawPack, Scope, Span, StagedFile, WindowRead,
 };
@@ -62,7 +60,7 @@ pub(super) struct Work<'w> {
 
 /// The entry of the commit that makes a table.
 pub(super) fn creation(run: &Run) -> Result<CommitInfo, SyncError> {
-    commit_info(application(run), &entry(&run.id, WorkV1::Create)).map_err(SyncError::Entry)
+    commit_info(application(run), &entry(&run.id, WorkV1::Create), Utc::now()).map_err(SyncError::Entry)
 }
 
 /// Commits `work` to the table and counts it in `report`.
@@ -106,10 +104,7 @@ pub(super) async fn commit(
         let base = table.version();
         FailPoint::FilesPublish.pass();
         store.publish(data_paths(&files)).await?;
-        let info = commit_info(application(run), &entry).map_err(SyncError::Entry)?;
-        if store.directory().is_none() && Utc::now() - begun > DEFAULT_GRACE / 2 {
-            return Err(SyncError::Overdue);
-        }
+        let info = commit_info(application(run), &entry, begun).map_err(SyncError::Entry)?;
         let outcome = table.commit(&files, info).await?;
         if let Some(version) = settle(table, outcome, base, &commit_id).await? {
             *report = counted;
@@ -249,6 +244,7 @@ pub(super) fn entry(run_id: &str, work: WorkV1) -> EntryV1 {
         report: REPORT.to_owned(),
         files: Vec::new(),
         files_removed: Vec::new(),
+        grace_seconds: None,
         packs: Vec::new(),
         requests: 0,
         requests_of_day: Vec::new(),
@@ -280,14 +276,20 @@ fn application(run: &Run) -> String {
     format!("phonetrail/{}/{REPORT}", run.account)
 }
 
-/// What a commit says of itself; `application` is what its sequence number is kept under.
-pub(super) fn commit_info(application: String, entry: &EntryV1) -> Result<CommitInfo, serde_json::Error> {
+/// What a commit says of itself; `application` is what its sequence number is kept under, and the first of its files was
+/// not begun before `begun`.
+pub(super) fn commit_info(
+    application: String,
+    entry: &EntryV1,
+    begun: DateTime<Utc>,
+) -> Result<CommitInfo, serde_json::Error> {
     let rows = entry.rewritten.as_ref().map_or(entry.rows.count, |rewritten| rewritten.after.count);
     Ok(CommitInfo {
         entry: serde_json::to_string(entry)?,
         application,
         sequence: i64::try_from(entry.sequence).unwrap_or(i64::MAX),
         metrics: vec![("numFiles", entry.files.len() as u64), ("numOutputRows", rows)],
+        begun,
     })
 }
 

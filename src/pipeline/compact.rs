@@ -11,27 +11,22 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::compaction::{Compaction, crowded};
-use super::leftovers::{Leftovers, clean_up};
+use super::leftovers::Leftovers;
 use super::report::{Stop, StopReason};
 use crate::ledger::{Head, LedgerError};
-use crate::load::{DEFAULT_GRACE, Destination, LoadError, RunLock, Selection, Store, Table};
+use crate::load::{Destination, Grace, LoadError, RunLock, Selection, Store, Table};
 use crate::model::{Month, Partition, RowSet};
 
 /// What to compact.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct CompactRequest {
     /// The months; where empty, those whose days are all final.
     pub months: Vec<Month>,
-    /// How long files that were replaced stay for who reads an earlier version.
-    pub grace: TimeDelta,
+    /// How long files stay that this run or an earlier one replaced, for who reads an earlier version. `None`: those of
+    /// earlier runs as long as those promised, others for [`DEFAULT_GRACE`](crate::load::DEFAULT_GRACE).
+    pub grace: Option<TimeDelta>,
     /// Cancelled, it ends the run after the commit that it is at.
     pub stop: CancellationToken,
-}
-
-impl Default for CompactRequest {
-    fn default() -> Self {
-        Self { months: Vec::new(), grace: DEFAULT_GRACE, stop: CancellationToken::new() }
-    }
 }
 
 /// The summary of a `compact`, as `--output json` prints it.
@@ -116,9 +111,8 @@ pub async fn compact(destination: &Destination, request: &CompactRequest) -> Res
     let mut lock = RunLock::acquire(&store).await?;
     let mut table = Table::open(&store).await?.ok_or_else(no_table)?;
     let head = Head::read(&table).await?;
-    let is_alone = lock.may_clean_up();
-    let mut leftovers =
-        Leftovers::remove::<CompactError>(&store, Some((&table, &head)), is_alone, request.grace).await?;
+    let (is_alone, grace) = (lock.may_clean_up(), request.grace.map_or(Grace::Promised(None), Grace::Decided));
+    let mut leftovers = Leftovers::remove::<CompactError>(&store, Some((&table, &head)), is_alone, grace).await?;
     lock.share().await?;
 
     let wanted = match request.months.as_slice() {
@@ -126,20 +120,15 @@ pub async fn compact(destination: &Destination, request: &CompactRequest) -> Res
         named => named.iter().copied().collect(),
     };
     let months = crowded_months(&table, &wanted).await?;
-    let compaction = Compaction { store: &store, run_id: &run_id, stop: &request.stop };
+    let compaction = Compaction { store: &store, run_id: &run_id, grace: request.grace, stop: &request.stop };
     let mut compacted = Compacted::default();
-    let mut files_deleted = leftovers.removed();
     if !months.is_empty() {
         leftovers.mark(&store, &run_id).await?;
         let outcome = compacted.compact(&compaction, &mut table, months).await;
         if compacted.months.is_empty() || !lock.outlives_others()? {
             leftovers.owe();
         } else {
-            let cleaned = clean_up::<CompactError>(&store, None, request.grace, &compacted.own).await?;
-            files_deleted += cleaned.removed;
-            if cleaned.keeps_replaced {
-                leftovers.owe();
-            }
+            leftovers.remove_own::<CompactError>(&store, grace, &compacted.own).await?;
         }
         outcome?;
         table.refresh().await?;
@@ -149,7 +138,7 @@ pub async fn compact(destination: &Destination, request: &CompactRequest) -> Res
     Ok(CompactReport {
         run_id,
         compacted: compacted.months,
-        files_deleted: files_deleted as u64,
+        files_deleted: leftovers.removed() as u64,
         version: table.version(),
         wall_seconds: started.elapsed().as_secs_f64(),
         stopped: request.stop.is_cancelled().then(|| Stop::now(StopReason::Interrupted)),
@@ -169,8 +158,6 @@ pub(super) struct Compacted {
     pub(super) months: Vec<CompactedMonth>,
     /// Files replaced that the run itself had added.
     pub(super) own: Vec<String>,
-    /// Files replaced.
-    pub(super) removed: Vec<String>,
 }
 
 impl Compacted {
@@ -191,7 +178,6 @@ impl Compacted {
                 Ok(Some(done)) => {
                     self.months.push(done.month);
                     self.own.extend(done.own);
-                    self.removed.extend(done.removed);
                 }
                 Err(error) => outcome = outcome.and(Err(error)),
             }

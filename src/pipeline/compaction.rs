@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::pin::pin;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -31,6 +32,8 @@ const APPLICATION: &str = "phonetrail/compact";
 pub(super) struct Compaction<'r> {
     pub(super) store: &'r Store,
     pub(super) run_id: &'r str,
+    /// How long replaced files stay, where that is promised.
+    pub(super) grace: Option<TimeDelta>,
     /// Cancelled, it ends the work before the next commit, with nothing left behind.
     pub(super) stop: &'r CancellationToken,
 }
@@ -38,9 +41,7 @@ pub(super) struct Compaction<'r> {
 /// A month that was compacted.
 pub(super) struct Done {
     pub(super) month: CompactedMonth,
-    /// Files replaced.
-    pub(super) removed: Vec<String>,
-    /// Those of them that the run itself had added.
+    /// Files replaced that the run itself had added.
     pub(super) own: Vec<String>,
 }
 
@@ -68,7 +69,7 @@ pub(super) fn crowded(files: Vec<LiveFile>) -> Vec<Vec<LiveFile>> {
 impl Compaction<'_> {
     /// Compacts `month`. Gives `None` where there is nothing to do, or where it was told to stop.
     pub(super) async fn month(&self, table: &mut Table, month: Month) -> Result<Option<Done>, CompactError> {
-        let commit_id = Uuid::now_v7().to_string();
+        let (begun, commit_id) = (Utc::now(), Uuid::now_v7().to_string());
         let range = MonthRange { year: month.year, month: month.month, times: None };
         let mut prepared: Option<Rewrite> = None;
         for attempt in 1..=ATTEMPTS {
@@ -84,12 +85,11 @@ impl Compaction<'_> {
                 },
             };
             // An error here leaves the files where they are: the commit may have been made all the same.
-            if let Some(version) = self.commit(table, &rewrite, &commit_id).await? {
+            if let Some(version) = self.commit(table, &rewrite, &commit_id, begun).await? {
                 let (files, into) = (rewrite.removed.len(), rewrite.added.len());
                 tracing::info!(%month, version, files, into, "compacted");
                 let month = rewrite.summary(month, version);
-                let removed = rewrite.removed.into_iter().map(|file| file.path).collect();
-                return Ok(Some(Done { month, removed, own: rewrite.own }));
+                return Ok(Some(Done { month, own: rewrite.own }));
             }
             tracing::info!(attempt, version = table.version(), "another writer was faster; looking again");
             prepared = Some(rewrite);
@@ -155,9 +155,15 @@ impl Compaction<'_> {
     }
 
     /// Tries to commit on the version that `table` is at.
-    async fn commit(&self, table: &mut Table, rewrite: &Rewrite, commit_id: &str) -> Result<Option<u64>, CompactError> {
+    async fn commit(
+        &self,
+        table: &mut Table,
+        rewrite: &Rewrite,
+        commit_id: &str,
+        begun: DateTime<Utc>,
+    ) -> Result<Option<u64>, CompactError> {
         let head = Head::read(table).await?;
-        let entry = EntryV1 {
+        let mut entry = EntryV1 {
             sequence: head.entry.sequence + 1,
             previous: Some(head.previous),
             commit_id: commit_id.to_owned(),
@@ -169,7 +175,8 @@ impl Compaction<'_> {
             calibrations: head.entry.calibrations,
             ..commit::entry(self.run_id, WorkV1::Compact)
         };
-        let info = commit::commit_info(APPLICATION.to_owned(), &entry).map_err(CompactError::Entry)?;
+        entry.set_grace(self.grace);
+        let info = commit::commit_info(APPLICATION.to_owned(), &entry, begun).map_err(CompactError::Entry)?;
         let removed = rewrite.removed.iter().map(|file| file.path.clone()).collect();
         let base = table.version();
         let outcome = table.rewrite(removed, rewrite.added.clone(), info).await?;

@@ -3,12 +3,10 @@
 //!
 //! The rule: what one run cannot remove stays marked for the next.
 
-use std::collections::HashSet;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::ledger::{self, Head, LedgerError};
-use crate::load::{self, DEFAULT_GRACE, LoadError, RecentPacks, Replaced, RunMark, Store, Table};
+use crate::load::{self, DEFAULT_GRACE, Grace, LoadError, RecentPacks, Replaced, RunMark, Store, Table};
 
 /// What a run knows of files left behind, and its own mark once it writes.
 #[derive(Debug, Default)]
@@ -25,12 +23,12 @@ pub(super) struct Leftovers {
 }
 
 impl Leftovers {
-    /// Removes what was left behind, if this run `is_alone`; replaced files stay for `grace`.
+    /// Removes what was left behind, if this run `is_alone`; replaced files stay for their `grace`.
     pub(super) async fn remove<E: From<LoadError> + From<LedgerError>>(
         store: &Store,
         table: Option<(&Table, &Head)>,
         is_alone: bool,
-        grace: TimeDelta,
+        grace: Grace,
     ) -> Result<Self, E> {
         let Some((table, head)) = table else { return Ok(Self::default()) };
         let is_replaced = head.version < table.version();
@@ -41,8 +39,7 @@ impl Leftovers {
         let marks = RunMark::of_dead_runs(store).await?;
         let mut cleaned = Cleaned::default();
         if is_replaced || !marks.is_empty() {
-            let from = marks.iter().map(|(_, set_at)| *set_at).min();
-            cleaned = clean_up::<E>(store, from, grace, &[]).await?;
+            cleaned = clean_up::<E>(store, &marks, grace, &[]).await?;
         }
         let found_marks = !marks.is_empty();
         for (mark, set_at) in marks {
@@ -73,6 +70,21 @@ impl Leftovers {
         Ok(())
     }
 
+    /// Removes what the run itself replaced, and what else is there to be removed by now; only for who is known to outlive all
+    /// others. Of the replaced files, those that are `unneeded` go at once.
+    pub(super) async fn remove_own<E: From<LoadError> + From<LedgerError>>(
+        &mut self,
+        store: &Store,
+        grace: Grace,
+        unneeded: &[String],
+    ) -> Result<(), E> {
+        let marks = RunMark::of_dead_runs(store).await?;
+        let cleaned = clean_up::<E>(store, &marks, grace, unneeded).await?;
+        self.removed += cleaned.removed;
+        self.is_owed |= cleaned.keeps_replaced;
+        Ok(())
+    }
+
     /// Leaves something to a later run.
     pub(super) fn owe(&mut self) {
         self.is_owed = true;
@@ -95,30 +107,32 @@ fn foreign(table: &Table, head: &Head) -> u64 {
 
 /// What came of cleaning up.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Cleaned {
+struct Cleaned {
     /// Files removed.
-    pub(super) removed: usize,
+    removed: usize,
     /// Whether files that were replaced stay to the end of their grace.
-    pub(super) keeps_replaced: bool,
+    keeps_replaced: bool,
 }
 
-/// Removes what runs left behind that began at `from` or later, and files replaced longer than `grace` ago; on local disk
-/// only for who knows that no other run is alive. Of the replaced files, `unneeded` go whenever they were replaced.
-pub(super) async fn clean_up<E: From<LoadError> + From<LedgerError>>(
+/// Removes what the runs with `marks` left behind, and replaced files whose `grace` is over; on local disk only for who knows
+/// that no other run is alive. Of the replaced files, `unneeded` go whenever they were replaced.
+async fn clean_up<E: From<LoadError> + From<LedgerError>>(
     store: &Store,
-    from: Option<DateTime<Utc>>,
-    grace: TimeDelta,
+    marks: &[(RunMark, DateTime<Utc>)],
+    grace: Grace,
     unneeded: &[String],
 ) -> Result<Cleaned, E> {
     // What is removed must not hang on a checkpoint.
     let Some(table) = Table::open_by_log(store).await? else { return Ok(Cleaned::default()) };
+    let marked = marks.iter().map(|(_, set_at)| *set_at).min();
+    // While files stay, so does the mark of the run that replaced them.
+    let from = marked.map_or(grace.since(), |marked| marked.min(grace.since()));
+    let first = table.first_version_since(from).await?;
+    let recent = ledger::recent(&table, first).await?;
+    let promised = |version| grace.of(recent.graces.get(&version).copied());
+    let replaced = Replaced::read(store, &table, first, promised).await?.without(unneeded);
     // Without a dead run there is nobody who may have left a pack.
-    let since = from.unwrap_or(DateTime::<Utc>::MAX_UTC);
-    let named = match from {
-        Some(from) => ledger::packs_since(&table, table.first_version_since(from).await?).await?,
-        None => HashSet::new(),
-    };
-    let replaced = Replaced::read(store, &table, grace).await?.without(unneeded);
-    let removed = load::remove_orphans(store, &table, &RecentPacks { since, named }, &replaced).await?;
+    let packs = RecentPacks { since: marked.unwrap_or(DateTime::<Utc>::MAX_UTC), named: recent.packs };
+    let removed = load::remove_orphans(store, &table, &packs, &replaced).await?;
     Ok(Cleaned { removed, keeps_replaced: !replaced.is_empty() })
 }

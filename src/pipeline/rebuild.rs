@@ -55,8 +55,7 @@ impl Rebuilt {
     pub(super) async fn read(source: &Store) -> Result<Self, ReplayError> {
         let (mut rebuilt, mut runs) = (Self::default(), RunWriter::default());
         let paths = load::packs(source).await?;
-        let mut packs =
-            futures::stream::iter(paths).map(|path| read_pack(source, path)).buffered(PARALLEL_PACKS);
+        let mut packs = futures::stream::iter(paths).map(|path| read_pack(source, path)).buffered(PARALLEL_PACKS);
         while let Some(read) = packs.try_next().await? {
             rebuilt.windows += read.windows;
             rebuilt.pages += read.pack.pages;

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::commit;
-use super::comparison::{self, Difference};
+use super::comparison::{self, Compared, Difference};
 use super::leftovers::Leftovers;
 use super::rebuild::Rebuilt;
 use crate::failpoint::FailPoint;
@@ -27,7 +27,8 @@ use crate::ledger::{
     self, CalibrationV1, CoverageV1, EntryV1, FileV1, Head, LedgerError, PackV1, RewrittenV1, RowsV1, WorkV1,
 };
 use crate::load::{
-    self, CommitInfo, DEFAULT_GRACE, Destination, FileWriter, LiveFile, LoadError, RunLock, RunMark, Runs, Selection, Store, Table,
+    self, CommitInfo, Destination, FileWriter, Grace, LiveFile, LoadError, RunLock, RunMark, Runs, Selection, Store,
+    Table,
 };
 use crate::model::{DetailCounts, PageError, Partition, RowSet, StagedFile, Window};
 use crate::transform;
@@ -39,7 +40,7 @@ const PARALLEL_FILES: usize = 3;
 const PARALLEL_ROWS: u32 = 131_072;
 
 /// How many files are written at once: each waits for the disk, or for object storage.
-const PARALLEL_WRITES: usize = 16;
+const PARALLEL_WRITES: usize = 64;
 
 /// What replays keep their sequence numbers under.
 const APPLICATION: &str = "phonetrail/replay";
@@ -179,7 +180,7 @@ async fn enter(store: &Store) -> Result<RunLock, ReplayError> {
         None => None,
     };
     let table = table.as_ref().zip(head.as_ref());
-    Leftovers::remove::<ReplayError>(store, table, lock.may_clean_up(), DEFAULT_GRACE).await?;
+    Leftovers::remove::<ReplayError>(store, table, lock.may_clean_up(), Grace::Promised(None)).await?;
     lock.share().await?;
     Ok(lock)
 }
@@ -193,11 +194,16 @@ enum Target<'r> {
 async fn rebuild(source: &Store, target: Target<'_>) -> Result<ReplayReport, ReplayError> {
     let started = Instant::now();
     let ingested_at = Utc::now();
+    // Before the packs: the packs of later versions may not be among those that are read.
+    let table = Table::open(source).await?;
     let rebuilt = Rebuilt::read(source).await?;
     if rebuilt.packs.is_empty() {
         return Err(ReplayError::NoPacks { source_url: source.url().to_string() });
     }
-    let known = Known::read(source, &rebuilt.packs).await?;
+    let known = match &table {
+        Some(table) => Some(Known::read(table, &rebuilt.packs).await?),
+        None => None,
+    };
     let mut report = ReplayReport {
         run_id: Uuid::now_v7().to_string(),
         packs: rebuilt.packs.len() as u64,
@@ -207,10 +213,10 @@ async fn rebuild(source: &Store, target: Target<'_>) -> Result<ReplayReport, Rep
         ..ReplayReport::default()
     };
     match target {
-        Target::Compare(destination) => compare(destination, rebuilt, &mut report).await?,
+        Target::Compare(destination) => compare((source, table), destination, rebuilt, &mut report).await?,
         Target::Replace(destination, store) => {
             let rebuilt = (rebuilt, ingested_at);
-            replace(source, (destination, store), rebuilt, known, &mut report).await?;
+            replace((source, table), (destination, store), rebuilt, known, &mut report).await?;
         }
     }
     report.wall_seconds = started.elapsed().as_secs_f64();
@@ -225,15 +231,14 @@ struct Known {
 
 impl Known {
     /// Reads it, and proves that the packs it relies on are all there.
-    async fn read(source: &Store, packs: &[PackV1]) -> Result<Option<Self>, ReplayError> {
-        let Some(table) = Table::open(source).await? else { return Ok(None) };
-        let head = Head::read(&table).await?;
-        let named = ledger::packs(&table).await?;
+    async fn read(table: &Table, packs: &[PackV1]) -> Result<Self, ReplayError> {
+        let head = Head::read(table).await?;
+        let named = ledger::packs(table).await?;
         let found: HashMap<&str, &str> = packs.iter().map(|pack| (pack.path.as_str(), pack.sha256.as_str())).collect();
         let wrong: Vec<&PackV1> =
             named.values().filter(|pack| found.get(pack.path.as_str()) != Some(&pack.sha256.as_str())).collect();
         match wrong.iter().map(|pack| &pack.path).min() {
-            None => Ok(Some(Self { coverage: head.entry.coverage, calibrations: head.entry.calibrations })),
+            None => Ok(Self { coverage: head.entry.coverage, calibrations: head.entry.calibrations }),
             Some(example) => {
                 Err(ReplayError::Incomplete { named: named.len(), wrong: wrong.len(), example: example.clone() })
             }
@@ -241,12 +246,31 @@ impl Known {
     }
 }
 
-async fn compare(destination: &Destination, rebuilt: Rebuilt, report: &mut ReplayReport) -> Result<(), ReplayError> {
+/// Whether another run has committed since `table` was read.
+async fn is_outdated(table: &Table) -> Result<bool, LoadError> {
+    let mut newest = table.clone();
+    newest.refresh().await?;
+    Ok(newest.version() > table.version())
+}
+
+async fn compare(
+    (source, table): (&Store, Option<Table>),
+    destination: &Destination,
+    rebuilt: Rebuilt,
+    report: &mut ReplayReport,
+) -> Result<(), ReplayError> {
     let no_table = || ReplayError::NoTable { destination: destination.to_string() };
     let store = Store::open(destination)?;
-    let table = Table::open(&store).await?.ok_or_else(no_table)?;
-    let comparison::Compared { rows, detail, differences } =
-        comparison::compare(&store, &table, Arc::new(rebuilt.runs)).await?;
+    let in_place = store.url() == source.url();
+    let table = if in_place { table } else { Table::open(&store).await? };
+    let table = table.ok_or_else(no_table)?;
+    let compared = comparison::compare(&store, &table, Arc::new(rebuilt.runs)).await;
+    let is_same = compared.as_ref().is_ok_and(|compared| compared.differences.is_empty());
+    // A pack of a later version may have been read, and a replaced file be gone.
+    if in_place && !is_same && is_outdated(&table).await? {
+        return Err(ReplayError::Contended);
+    }
+    let Compared { rows, detail, differences } = compared?;
     (report.rows, report.detail) = (rows, detail);
     report.version = Some(table.version());
     report.differences = Some(differences);
@@ -254,7 +278,7 @@ async fn compare(destination: &Destination, rebuilt: Rebuilt, report: &mut Repla
 }
 
 async fn replace(
-    source: &Store,
+    (source, table): (&Store, Option<Table>),
     (destination, store): (&Destination, &Store),
     (rebuilt, ingested_at): (Rebuilt, DateTime<Utc>),
     known: Option<Known>,
@@ -264,7 +288,7 @@ async fn replace(
     if store.directory().is_none() {
         store.probe().await?.require_put_if_absent(store)?;
     }
-    let table = Table::open(store).await?;
+    let table = if in_place { table } else { Table::open(store).await? };
     let live = match &table {
         Some(table) => table.files(&Selection::All).await?,
         None => Vec::new(),
@@ -274,11 +298,18 @@ async fn replace(
     }
 
     let mark = RunMark::set(store, &report.run_id).await?;
+    let begun = Utc::now();
     let Rebuilt { runs, packs, coverage, .. } = rebuilt;
     let Staged { files, rows, detail } = stage(store, Arc::new(runs), ingested_at).await?;
     let prepared = async {
         let stored = stored_rows(store, &live).await?;
-        if in_place && !live.is_empty() && stored != rows {
+        if let Some(table) = &table
+            && (in_place && !live.is_empty() && stored != rows)
+        {
+            // A pack of a later version may have been read.
+            if is_outdated(table).await? {
+                return Err(ReplayError::Contended);
+            }
             return Err(ReplayError::RowsDiffer { stored: stored.count(), rebuilt: rows.count() });
         }
         if !in_place {
@@ -286,8 +317,12 @@ async fn replace(
         }
         let table = match table {
             Some(table) => table,
-            None => Table::create(store, info(&commit::entry(&report.run_id, WorkV1::Create))?).await?,
+            None => Table::create(store, info(&commit::entry(&report.run_id, WorkV1::Create), begun)?).await?,
         };
+        // Where there was none, another run may have made it, and filled it.
+        if live.is_empty() && !table.files(&Selection::All).await?.is_empty() {
+            return Err(ReplayError::Contended);
+        }
         let replaces = !live.is_empty();
         Ok((table, replaces.then(|| RewrittenV1 { before: stored.into(), after: rows.into() })))
     };
@@ -295,7 +330,10 @@ async fn replace(
         Ok(prepared) => prepared,
         Err(error) => {
             store.discard(commit::data_paths(&files)).await?;
-            mark.clear(store).await?;
+            // Packs that were copied may lie there.
+            if in_place {
+                mark.clear(store).await?;
+            }
             return Err(error);
         }
     };
@@ -309,11 +347,16 @@ async fn replace(
         calibrations: known.map(|known| known.calibrations).unwrap_or_default(),
         ..commit::entry(&report.run_id, WorkV1::Replay)
     };
-    report.version = Some(put(store, &mut table, &live, &files, entry).await?);
-    // Files that were replaced stay for their time of grace; the mark leads the next run to them.
-    if live.is_empty() {
+    let version = put(store, &mut table, &live, &files, entry, begun).await;
+    let is_over = match &version {
+        // Files that were replaced stay for their time of grace; the mark leads the next run to them.
+        Ok(_) => live.is_empty(),
+        Err(error) => in_place && matches!(error, ReplayError::Contended),
+    };
+    if is_over {
         mark.clear(store).await?;
     }
+    report.version = Some(version?);
     (report.rows, report.detail) = (rows.count(), detail);
     report.files = files.len() as u64;
     report.bytes = files.iter().map(|file| file.byte_count).sum();
@@ -411,6 +454,7 @@ async fn put(
     live: &[LiveFile],
     files: &[StagedFile],
     entry: EntryV1,
+    begun: DateTime<Utc>,
 ) -> Result<u64, ReplayError> {
     let head = Head::read(table).await?;
     let paths: HashSet<String> = live.iter().map(|file| file.path.clone()).collect();
@@ -425,7 +469,7 @@ async fn put(
     let base = table.version();
     FailPoint::FilesPublish.pass();
     store.publish(commit::data_paths(files)).await?;
-    let outcome = table.replace(paths, files.to_vec(), info(&entry)?).await?;
+    let outcome = table.replace(paths, files.to_vec(), info(&entry, begun)?).await?;
     if let Some(version) = commit::settle(table, outcome, base, &entry.commit_id).await? {
         return Ok(version);
     }
@@ -433,6 +477,6 @@ async fn put(
     Err(ReplayError::Contended)
 }
 
-fn info(entry: &EntryV1) -> Result<CommitInfo, ReplayError> {
-    commit::commit_info(APPLICATION.to_owned(), entry).map_err(ReplayError::Entry)
+fn info(entry: &EntryV1, begun: DateTime<Utc>) -> Result<CommitInfo, ReplayError> {
+    commit::commit_info(APPLICATION.to_owned(), entry, begun).map_err(ReplayError::Entry)
 }

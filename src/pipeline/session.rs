@@ -11,10 +11,10 @@ use uuid::Uuid;
 
 use super::compact::{CompactError, Compacted, CompactedMonth, crowded_months};
 use super::compaction::Compaction;
-use super::leftovers::{Leftovers, clean_up};
+use super::leftovers::Leftovers;
 use super::sync::SyncError;
 use crate::ledger::Head;
-use crate::load::{DEFAULT_GRACE, Destination, RunLock, Store, Table};
+use crate::load::{Destination, Grace, RunLock, Store, Table};
 use crate::model::Month;
 
 pub(super) struct Session {
@@ -74,15 +74,18 @@ impl Session {
                 self.store.probe().await?.require_put_if_absent(&self.store)?;
             }
             let is_alone = lock.may_clean_up();
-            let leftovers = Leftovers::remove::<SyncError>(&self.store, table, is_alone, self.grace()).await?;
+            let grace = Grace::Promised(self.grace);
+            let leftovers = Leftovers::remove::<SyncError>(&self.store, table, is_alone, grace).await?;
             let closed = table.map(|(_, head)| head.coverage().closed_months()).unwrap_or_default();
             *known = Some(Known { leftovers, closed });
         }
         Ok(lock.share().await?)
     }
 
-    fn grace(&self) -> TimeDelta {
-        self.grace.unwrap_or(DEFAULT_GRACE)
+    /// What is promised of the files that this run replaces. Nobody has asked for it, so whoever reads all Parquet files must
+    /// not find rows twice for it: unless it was told otherwise, they go with the first run that is known to be alone.
+    fn promise(&self) -> Option<TimeDelta> {
+        self.grace.or(self.store.directory().map(|_| TimeDelta::zero()))
     }
 
     /// Marks the run as one that writes. Must come before its first file.
@@ -136,16 +139,15 @@ impl Session {
             return Ok(());
         }
         known.leftovers.mark(&self.store, &self.run_id).await?;
-        let compaction = Compaction { store: &self.store, run_id: &self.run_id, stop };
+        let compaction = Compaction { store: &self.store, run_id: &self.run_id, grace: self.promise(), stop };
         let outcome = compacted.compact(&compaction, table, months).await;
         if compacted.months.is_empty() || !self.lock.lock().await.outlives_others()? {
             known.leftovers.owe();
             return outcome;
         }
-        // Nobody has asked for this, so whoever reads all Parquet files must not find rows twice for it.
-        let unneeded = if self.grace.is_none() { &compacted.removed } else { &compacted.own };
-        let cleaned = clean_up::<CompactError>(&self.store, None, self.grace(), unneeded).await?;
-        if outcome.is_err() || stop.is_cancelled() || cleaned.keeps_replaced {
+        let grace = Grace::Promised(self.grace);
+        known.leftovers.remove_own::<CompactError>(&self.store, grace, &compacted.own).await?;
+        if outcome.is_err() || stop.is_cancelled() {
             known.leftovers.owe();
         }
         outcome

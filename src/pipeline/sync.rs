@@ -53,8 +53,9 @@ pub struct SyncRequest {
     pub commit_records: u64,
     /// Time after which a commit is made.
     pub commit_interval: Duration,
-    /// How long files that a compaction replaced stay for who reads an earlier version. `None`: those that this run
-    /// replaced go at its end, if it is known that no other run is alive; others after [`DEFAULT_GRACE`](crate::load::DEFAULT_GRACE).
+    /// How long files that this run replaces stay for who reads an earlier version, and those that others replaced and
+    /// promised nothing of. `None`: those that this run replaces go at its end, or with a later run, as soon as it is known
+    /// that no other run is alive; others after [`DEFAULT_GRACE`](crate::load::DEFAULT_GRACE).
     pub grace: Option<TimeDelta>,
     /// Cancelled, it ends the run after the commit that it is at, with whatever is whole committed.
     pub stop: CancellationToken,
@@ -113,9 +114,6 @@ pub enum SyncError {
     /// The ledger entry of a commit cannot be written as JSON.
     #[error("a ledger entry cannot be written")]
     Entry(#[source] serde_json::Error),
-    /// On object storage other runs take files for a dead run's after the time of grace. This one slept, perhaps.
-    #[error("a commit took so long that other runs may have removed what was written for it")]
-    Overdue,
     /// Other writers were faster every time.
     #[error("other writers were faster in each of {attempts} attempts to commit")]
     Contended {

@@ -95,7 +95,12 @@ impl Columns {
             target_relation: text(),
             target_name: text(),
             target_email: text(),
-            changes: Changes { counts: Vec::with_capacity(rows), fields: text(), old_values: text(), new_values: text() },
+            changes: Changes {
+                counts: Vec::with_capacity(rows),
+                fields: text(),
+                old_values: text(),
+                new_values: text(),
+            },
             phone_numbers: list(),
             emails: list(),
             extensions: list(),

@@ -21,6 +21,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 const BUCKET: &str = "audit";
 const KEY_ID: &str = "simulated-key";
@@ -43,6 +44,8 @@ pub(crate) enum Treatment {
     Exists,
     /// It is answered so much later.
     Delay(Duration),
+    /// It is done, and answered when [`S3::treat`] is called again.
+    Hold,
     /// A put is done, whatever its conditions.
     Overwrite,
     /// Its object seems to have been written so long ago.
@@ -60,6 +63,8 @@ struct Shared {
     directory: TempDir,
     service: S3Service,
     rule: Mutex<Rule>,
+    /// How many rules there have been.
+    rules: watch::Sender<u32>,
     conditional_puts: tokio::sync::Mutex<()>,
 }
 
@@ -74,6 +79,7 @@ impl S3 {
             directory,
             service: builder.build(),
             rule: Mutex::new(Box::new(|_, _| Treatment::Answer)),
+            rules: watch::Sender::new(0),
             conditional_puts: tokio::sync::Mutex::default(),
         });
 
@@ -88,6 +94,7 @@ impl S3 {
     /// From here on `rule` says what becomes of a request, by its method and path.
     pub(crate) fn treat(&self, rule: impl FnMut(&Method, &str) -> Treatment + Send + 'static) {
         *self.shared.rule.lock().unwrap() = Box::new(rule);
+        self.shared.rules.send_modify(|rules| *rules += 1);
     }
 
     /// The destination's URL.
@@ -131,6 +138,7 @@ impl S3 {
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let mut rules = shared.rules.subscribe();
     let treatment = shared.rule.lock().unwrap()(request.method(), request.uri().path());
     let file = file(shared.directory.path(), request.uri().path());
     let (parts, body) = request.into_parts();
@@ -158,6 +166,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         Treatment::LoseConnection => hang_up(),
         Treatment::Exists => return StatusCode::PRECONDITION_FAILED.into_response(),
         Treatment::Delay(time) => tokio::time::sleep(time).await,
+        Treatment::Hold => rules.changed().await.unwrap(),
         Treatment::Backdate(age) => {
             let written = (Utc::now() - age).format("%a, %d %b %Y %H:%M:%S GMT").to_string();
             response.headers_mut().insert(LAST_MODIFIED, written.parse().unwrap());

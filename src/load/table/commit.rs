@@ -23,6 +23,7 @@ use super::engine::TableEngine;
 use super::{ENGINE_INFO, LoadError, TABLE_DIRECTORY, Table, blocking};
 use crate::failpoint::FailPoint;
 use crate::load::store::Listed;
+use crate::load::{DEFAULT_GRACE, ago};
 use crate::model::{Partition, StagedFile};
 
 /// The key of the ledger entry within a commit's `commitInfo`.
@@ -43,6 +44,9 @@ pub struct CommitInfo {
     pub sequence: i64,
     /// Named figures for the table's history.
     pub metrics: Vec<(&'static str, u64)>,
+    /// When the first of its files was begun, or earlier. On object storage a commit that takes longer than half of
+    /// [`DEFAULT_GRACE`] from then on is not made: other runs may soon take its files for a dead run's.
+    pub begun: DateTime<Utc>,
 }
 
 /// What became of a commit.
@@ -81,15 +85,19 @@ impl Table {
     /// Commits published files with `info` on exactly this version.
     pub async fn commit(&mut self, files: &[StagedFile], info: CommitInfo) -> Result<CommitOutcome, LoadError> {
         let files = files.to_vec();
-        self.attempt(move |engine, snapshot| commit(engine, snapshot, files.clone(), &info)).await
+        self.attempt(info.begun, move |engine, snapshot| commit(engine, snapshot, files.clone(), &info)).await
     }
 
     /// Makes a commit, and again while the store gives no clear answer and the log does not have it. The version is written
     /// only where it is absent, so whichever attempt arrives first is the only one.
     pub(super) async fn attempt(
         &mut self,
+        begun: DateTime<Utc>,
         commit: impl Fn(&TableEngine, SnapshotRef) -> KernelResult<Commit> + Send + Sync + 'static,
     ) -> Result<CommitOutcome, LoadError> {
+        if self.store.directory().is_none() && Utc::now() - begun > DEFAULT_GRACE / 2 {
+            return Err(LoadError::Overdue);
+        }
         let (commit, base) = (Arc::new(commit), self.version());
         for delay in DELAYS {
             let outcome = self.attempt_once(Arc::clone(&commit)).await?;
@@ -132,7 +140,7 @@ impl Table {
     /// The first of the versions committed at `from` or later, or shortly before, in case that a clock was put right; where
     /// there is none, the one after the newest.
     pub async fn first_version_since(&self, from: DateTime<Utc>) -> Result<u64, LoadError> {
-        let from = from - TimeDelta::hours(1);
+        let from = ago(from, TimeDelta::hours(1));
         let commits = self.commit_times().await?.into_iter();
         let first = commits.filter(|(_, at)| *at >= from).map(|(version, _)| version).min();
         Ok(first.unwrap_or(self.version() + 1))
@@ -232,4 +240,47 @@ fn partition_values(partition: &Partition) -> HashMap<String, Scalar> {
         ("month".to_owned(), Scalar::Integer(partition.month)),
         ("category".to_owned(), Scalar::String(partition.category.to_string())),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use object_store::memory::InMemory;
+
+    use super::*;
+    use crate::load::{Destination, Store};
+
+    fn info(begun: DateTime<Utc>) -> CommitInfo {
+        CommitInfo { entry: "{}".to_owned(), application: "test".to_owned(), sequence: 1, metrics: vec![], begun }
+    }
+
+    /// Whether each kind of commit is made whose first file was begun at `begun`.
+    async fn are_made(destination: &Destination, begun: DateTime<Utc>) -> Vec<bool> {
+        let store = Store::open(destination).unwrap();
+        let mut table = Table::create(&store, info(Utc::now())).await.unwrap();
+        let outcomes = [
+            table.commit(&[], info(begun)).await,
+            table.rewrite(HashSet::new(), vec![], info(begun)).await,
+            table.replace(HashSet::new(), vec![], info(begun)).await,
+        ];
+        let is_made = |outcome| match outcome {
+            Ok(CommitOutcome::Committed(_)) => true,
+            Err(LoadError::Overdue) => false,
+            other => panic!("{other:?}"),
+        };
+        outcomes.into_iter().map(is_made).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_commit_of_any_kind_is_made_on_object_storage_whose_files_may_soon_be_taken_for_a_dead_runs() {
+        let directory = tempfile::tempdir().unwrap();
+        let local: Destination = directory.path().to_str().unwrap().parse().unwrap();
+        let remote = Destination::on(Arc::new(InMemory::new()), "memory:///trail").unwrap();
+        let lately = Utc::now() - DEFAULT_GRACE / 2 + TimeDelta::minutes(10);
+        let long_ago = Utc::now() - DEFAULT_GRACE / 2;
+        assert_eq!(are_made(&remote, lately).await, [true; 3]);
+        assert_eq!(are_made(&remote, long_ago).await, [false; 3]);
+        assert_eq!(are_made(&local, long_ago).await, [true; 3], "there a lock tells who is alive");
+    }
 }

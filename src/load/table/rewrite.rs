@@ -48,7 +48,7 @@ impl Table {
         added: Vec<StagedFile>,
         info: CommitInfo,
     ) -> Result<CommitOutcome, LoadError> {
-        self.attempt(move |engine, snapshot| {
+        self.attempt(info.begun, move |engine, snapshot| {
             exchange(engine, snapshot, operation.clone(), changes_data, &removed, added.clone(), &info)
         })
         .await

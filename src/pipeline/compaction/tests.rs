@@ -61,7 +61,7 @@ impl Crowded {
     }
 
     async fn compact(&self, table: &mut Table) -> Option<Done> {
-        let compaction = Compaction { store: &self.store, run_id: "run", stop: &self.stop };
+        let compaction = Compaction { store: &self.store, run_id: "run", grace: None, stop: &self.stop };
         compaction.month(table, APRIL).await.unwrap()
     }
 
