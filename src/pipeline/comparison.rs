@@ -78,9 +78,10 @@ async fn archived(runs: Arc<Runs>, partition: Partition) -> Result<(Contents, De
         let (schema, columns) = (file_schema(), COLUMNS.iter().filter(|column| is_content(column)));
         let columns = columns.map(|column| schema.index_of(column.name)).collect::<Result<Vec<_>, _>>()?;
         let (mut contents, mut detail) = (Contents::default(), DetailCounts::default());
-        for block in runs.records(&partition)?.blocks() {
-            // When the rows are stored is no content.
-            let batch = transform::batch(DateTime::UNIX_EPOCH, &block)?;
+        let records = runs.records(&partition)?;
+        // When the rows are stored is no content.
+        for batch in transform::batches_of(DateTime::UNIX_EPOCH, records.blocks()) {
+            let batch = batch?;
             contents.add(&[batch.rows.project(&columns)?])?;
             detail.add(batch.detail);
         }

@@ -36,8 +36,8 @@ use crate::transform;
 /// How many files are made at once.
 const PARALLEL_FILES: usize = 3;
 
-/// How many rows the files that are made at once have, but for one that has more: each takes a kilobyte of memory.
-const PARALLEL_ROWS: u32 = 131_072;
+/// How many rows the files that are made at once have, but for one that has more: each takes half a kilobyte of memory.
+const PARALLEL_ROWS: u32 = 262_144;
 
 /// How many files are written at once: each waits for the disk, or for object storage.
 const PARALLEL_WRITES: usize = 64;
@@ -389,7 +389,10 @@ async fn stage(store: &Store, runs: Arc<Runs>, ingested_at: DateTime<Utc>) -> Re
         FailPoint::FileStaged.pass();
         Ok::<_, ReplayError>((file, rows, detail))
     };
-    let made = futures::stream::iter(runs.partitions()).map(make).buffer_unordered(PARALLEL_FILES);
+    // The largest first: at the end, small ones keep both cores busy.
+    let mut partitions: Vec<(Partition, usize)> = runs.partitions().into_iter().collect();
+    partitions.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+    let made = futures::stream::iter(partitions).map(make).buffer_unordered(PARALLEL_FILES);
     let mut written = made.map(write).buffer_unordered(PARALLEL_WRITES);
     let mut staged = Staged::default();
     while let Some((file, rows, detail)) = written.try_next().await? {
@@ -413,8 +416,8 @@ impl Made {
         let records = runs.records(&partition)?;
         let (mut rows, mut detail) = (RowSet::default(), DetailCounts::default());
         let mut file = FileWriter::new(partition, records.count() as u64)?;
-        for block in records.blocks() {
-            let batch = transform::batch(ingested_at, &block)?;
+        for batch in transform::batches_of(ingested_at, records.blocks()) {
+            let batch = batch?;
             rows.unite(load::row_set(&batch.partition.directory(), &batch.rows)?);
             detail.add(batch.detail);
             file.write(&batch.rows)?;

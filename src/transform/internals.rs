@@ -13,7 +13,8 @@ pub fn records(text: &str) -> Result<Vec<Record<'_>>, PageError> {
 /// The identities of records that are all different.
 pub fn identities(account: &AccountId, records: &[Record<'_>]) -> Vec<RecordId> {
     let identities = Identities::of(account);
-    records.iter().map(|record| identities.record_id(record, 0)).collect()
+    let mut frames = Vec::new();
+    records.iter().map(|record| identities.record_id(&mut frames, record, 0)).collect()
 }
 
 /// Microseconds since the epoch.

@@ -14,6 +14,10 @@ use crate::model::{Detail, Field, Operator};
 /// How many texts of a kind are remembered at once.
 const MOST_TEXTS: usize = 4096;
 
+/// How many details, which take some three hundred bytes each: of a large partition four in ten rows say what one of so
+/// many before has said.
+const MOST_DETAILS: usize = 16_384;
+
 type Texts<'p, T> = HashMap<&'p str, T, RandomState>;
 
 type KindAndChannel = (Option<Cow<'static, str>>, Option<Cow<'static, str>>);
@@ -32,8 +36,9 @@ pub(super) struct Memo<'p> {
 impl<'p> Memo<'p> {
     /// Makes room for what `rows` records may say.
     pub(super) fn expect(&mut self, rows: usize) {
-        self.details.reserve(rows.min(MOST_TEXTS));
-        self.read.reserve(rows.min(MOST_TEXTS));
+        let rows = rows.min(MOST_DETAILS - self.read.len().min(MOST_DETAILS));
+        self.details.reserve(rows);
+        self.read.reserve(rows);
     }
 
     /// As [`action::parse`].
@@ -53,7 +58,7 @@ impl<'p> Memo<'p> {
 
     /// As [`detail::of_field`].
     pub(super) fn detail(&mut self, field: &Field<'p>, unlisted_category: Option<&str>) -> &Detail<'p> {
-        if self.read.len() >= MOST_TEXTS {
+        if self.read.len() >= MOST_DETAILS {
             self.details.clear();
             self.read.clear();
         }
@@ -84,14 +89,14 @@ mod tests {
 
     #[test]
     fn more_texts_than_are_remembered_read_the_same() {
-        let texts: Vec<String> = (0..2 * MOST_TEXTS).map(|number| format!("User{number}@Example.com")).collect();
+        let texts: Vec<String> = (0..2 * MOST_DETAILS).map(|number| format!("User{number}@Example.com")).collect();
         let mut memo = Memo::default();
         for text in texts.iter().chain(&texts[..3]) {
             let field = Field::Text(Cow::Borrowed(text));
             assert_eq!(memo.operator(&field), operator::parse(&field));
             assert_eq!(*memo.detail(&field, None), detail::of_field(&field, None));
         }
-        assert!(memo.operators.len() <= MOST_TEXTS && memo.read.len() <= MOST_TEXTS);
+        assert!(memo.operators.len() <= MOST_TEXTS && memo.read.len() <= MOST_DETAILS);
     }
 
     #[test]

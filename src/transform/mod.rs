@@ -37,8 +37,10 @@ use rayon::prelude::*;
 pub use self::detail::{PARSER_VERSION, parse as read_detail, shape as detail_shape};
 use self::identity::Identities;
 use self::memo::Memo;
-pub use self::rows::{batch, batches, record_json};
-use crate::model::{AccountId, Field, KeyedRecord, Operation, PageError, Partition, Record, Source, UNKNOWN_TIME};
+pub use self::rows::{batches, batches_of, record_json};
+use crate::model::{
+    AccountId, Field, KeyedRecord, Operation, PageError, Partition, Record, RecordId, Source, UNKNOWN_TIME,
+};
 
 /// The records of one window, page by page, from the texts of all its pages (see [`crate::model::Page::text`]). Pages are
 /// read on all cores.
@@ -48,7 +50,13 @@ pub fn keyed<'p>(account: &'p AccountId, pages: &'p [Cow<'p, str>]) -> Result<Ve
     let identities = Identities::of(account);
     let read = |memo: &mut Memo<'p>, page: &'p Cow<'p, str>| -> Result<Vec<_>, PageError> {
         let sources = decode::sources(page)?;
-        Ok(sources.into_iter().map(|source| keyed_record(account, source, &identities, memo)).collect())
+        let mut frames = Vec::new();
+        let mut keyed = |source| {
+            let record = decode::record(source);
+            let record_id = identities.record_id(&mut frames, &record, 0);
+            keyed_record(account, record_id, &record, source, memo)
+        };
+        Ok(sources.into_iter().map(&mut keyed).collect())
     };
     let mut pages = pages.par_iter().map_init(Memo::default, read).collect::<Result<Vec<_>, _>>()?;
     number(&mut pages, &identities);
@@ -57,16 +65,16 @@ pub fn keyed<'p>(account: &'p AccountId, pages: &'p [Cow<'p, str>]) -> Result<Ve
 
 fn keyed_record<'p>(
     account: &'p AccountId,
+    record_id: RecordId,
+    record: &Record<'p>,
     source: Source<'p>,
-    identities: &Identities,
     memo: &mut Memo<'p>,
 ) -> KeyedRecord<'p> {
-    let record = decode::record(source);
     let event_time = time::parse(&record.time);
     let (category, category_known) = memo.category(&record.category_type);
     let (year, month) = event_time.and_then(year_and_month).unwrap_or(UNKNOWN_TIME);
     KeyedRecord {
-        record_id: identities.record_id(&record, 0),
+        record_id,
         event_time,
         account,
         partition: Partition { year, month, category },
@@ -145,7 +153,6 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::model::RecordId;
 
     fn ids(pages: &[&[&str]]) -> HashSet<RecordId> {
         let page = |records: &&[&str]| Cow::Owned(format!(r#"{{"operation_logs":[{}]}}"#, records.join(",")));

@@ -42,9 +42,13 @@ pub fn batches<'p>(
     parts.par_iter().with_max_len(1).map_init(Memo::default, build).collect()
 }
 
-/// The rows of `records`, which are of one partition and in the order of rows.
-pub fn batch(ingested_at: DateTime<Utc>, records: &[KeyedRecord<'_>]) -> Result<Batch, ArrowError> {
-    remembering(&mut Memo::default(), ingested_at, records)
+/// The rows of `blocks`, each of records of one partition in the order of rows, one after the other.
+pub fn batches_of<'p>(
+    ingested_at: DateTime<Utc>,
+    blocks: impl Iterator<Item = Vec<KeyedRecord<'p>>>,
+) -> impl Iterator<Item = Result<Batch, ArrowError>> {
+    let mut memo = Memo::default();
+    blocks.map(move |records| remembering(&mut memo, ingested_at, &records))
 }
 
 /// The same rows in no more room than they need: most partitions get few rows at a time, which wait for those of other
