@@ -54,8 +54,11 @@ impl Limiter {
     /// that wait, the one with the most `work` left goes first. The permit is to be held until the answer has come.
     pub(super) async fn permit(&self, work: u64) -> Result<Permit<'_>, ExtractError> {
         let turn = self.line.turn(work).await;
-        let is_first = !self.begun.swap(true, Ordering::Relaxed);
-        if !is_first {
+        // Nobody waits for the first answer only to hear that nothing is left.
+        lock(&self.quota).check(Utc::now())?;
+        // Made before anything can fail or be given up: dropped, it lets the others go on.
+        let permit = Permit { limiter: self, is_first: !self.begun.swap(true, Ordering::Relaxed) };
+        if !permit.is_first {
             // The sender lives as long as `self`, so the wait ends with an opening.
             let _ = self.open.subscribe().wait_for(|open| *open).await;
         }
@@ -74,7 +77,7 @@ impl Limiter {
         }
         lock(&self.quota).take(Utc::now())?;
         drop(turn);
-        Ok(Permit { limiter: self, is_first })
+        Ok(permit)
     }
 
     /// A connection to the upstream is open: what is sent now is not overtaken by what is sent later.
@@ -332,6 +335,14 @@ mod tests {
         let opened = Instant::now();
         let _second = limiter.permit(1).await.unwrap();
         assert!(opened.elapsed() >= Duration::from_millis(20));
+    }
+
+    #[tokio::test]
+    async fn a_first_request_that_is_given_up_holds_nobody_up() {
+        let limiter = limiter("50/s,100/day", Duration::ZERO);
+        lock(&limiter.pause).until = Instant::now() + Duration::from_millis(100);
+        assert!(tokio::time::timeout(Duration::from_millis(20), limiter.permit(1)).await.is_err());
+        assert!(tokio::time::timeout(Duration::from_secs(5), limiter.permit(1)).await.is_ok());
     }
 
     #[test]

@@ -58,3 +58,21 @@ async fn our_own_count_stops_before_the_upstream_must() {
     assert_eq!((reads.len(), upstream.pages().len(), source.usage().today.requests), (3, 2, 10));
     assert_eq!(reads[2].as_ref().unwrap_err().error.kind(), ErrorKind::DailyLimit);
 }
+
+#[tokio::test]
+async fn a_day_that_is_used_up_before_the_first_request_is_told_every_time() {
+    let issuer = Upstream::of_pages(|_, _| told(500, "")).await;
+    let api = Upstream::of_pages(|_, _| page(&["1"], Some(1), "")).await;
+    let settings = Settings {
+        base_url: api.settings().base_url,
+        plan: "1000/s,1/day".parse().unwrap(),
+        used_today: Some(DayCount { day: Utc::now().date_naive(), requests: 1 }),
+        ..issuer.settings()
+    };
+    let source = Source::try_new(credentials(), settings).unwrap();
+    for _ in 0..2 {
+        let read = tokio::time::timeout(Duration::from_secs(5), source.read(&february())).await.unwrap();
+        assert_eq!(read.unwrap_err().error.kind(), ErrorKind::DailyLimit);
+    }
+    assert!(api.pages().is_empty());
+}
