@@ -3,8 +3,10 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use phonetrail::simulator::{GeneratorConfig, Latency, SimulatorConfig};
+use chrono::{DateTime, TimeDelta, Utc};
+use phonetrail::simulator::{AccountRecord, GeneratorConfig, Latency, SimulatorConfig};
 use serde_json::Value;
+use test_case::test_case;
 
 use crate::support::{Account, day, rows};
 
@@ -57,6 +59,64 @@ async fn requests_of_the_day_are_remembered_across_runs() {
     let second = run(Box::leak(Box::new(year))).await;
     assert_eq!(second.status.code(), Some(75), "{}", String::from_utf8_lossy(&second.stderr));
     assert!(account.simulator.stats().report_requests <= 5);
+}
+
+/// Fourteen windows of some forty pages of ten records.
+async fn even_account(totals_given: bool) -> Account {
+    let start: DateTime<Utc> = "2022-01-01T00:00:00Z".parse().unwrap();
+    let record = |n: u32| {
+        let at = start + TimeDelta::minutes(94) * n as i32;
+        let category = ["Device", "Phone Number"][n as usize % 2];
+        let time = at.format("%Y-%m-%dT%H:%M:%SZ");
+        let text = format!(
+            r#"{{"action":"ADD","category_type":"{category}","operation_detail":"Add {n}","operator":"o@example.com","time":"{time}"}}"#
+        );
+        AccountRecord::new(text, at)
+    };
+    let records = (0..5_590).map(record).collect();
+    Account::start(SimulatorConfig::default().with_records(records).with_totals_given(totals_given)).await
+}
+
+/// Syncs with at most `limit` requests a run until all is there, and gives how many runs that took. Of the requests of
+/// a run, at most `most_wasted` may be for nothing.
+async fn synced_in_runs_of(limit: u64, most_wasted: u64, account: &Account) -> u64 {
+    let limit_text = limit.to_string();
+    let arguments = [&RANGE[..], &["--page-size", "10", "--max-requests", &limit_text]].concat();
+    for run in 1..=40 {
+        let output = account.run("sync", &arguments).await;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("run {run}: {errors}"));
+        let number = |name: &str| report[name].as_u64().unwrap();
+        let wasted = number("requests") - number("pages");
+        assert!(number("rows_new") > 0, "run {run} stored nothing");
+        assert!(wasted <= most_wasted, "run {run}: {wasted} of {} requests", number("requests"));
+        match output.status.code() {
+            Some(0) => return run,
+            Some(75) => assert_eq!(report["stopped"]["reason"], "run_limit"),
+            code => panic!("{code:?}: {errors}"),
+        }
+    }
+    panic!("it does not end");
+}
+
+// A run of few requests reads fewer days, some of which the next one must read again.
+#[test_case(280, 3; "half")]
+#[test_case(90, 8; "two_windows")]
+#[test_case(30, 27; "less_than_a_window")]
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_run_may_ask_goes_into_whole_windows(limit: u64, most_runs: u64) {
+    let account = even_account(true).await;
+    let runs = synced_in_runs_of(limit, limit / 20 + limit.min(40), &account).await;
+    assert_exact(&account);
+    assert!(runs <= most_runs, "{runs} runs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_totals_a_run_reads_whole_windows_too() {
+    let account = even_account(false).await;
+    // Every window is read twice, so its pages are half of its requests.
+    synced_in_runs_of(300, 150 + 300 / 20 + 80, &account).await;
+    assert_exact(&account);
 }
 
 #[cfg(unix)]

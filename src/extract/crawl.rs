@@ -34,12 +34,15 @@ pub(super) enum Outcome {
     Whole(WindowRead),
     /// It is to be asked for in these parts instead.
     Parts(Vec<Window>),
+    /// It is to be begun anew when there are requests enough for it: it has so many pages.
+    PutOff(u64),
 }
 
 /// What ends a sweep early.
 enum Interruption {
     Disturbed(Disturbance),
     Parts(Vec<Window>),
+    PutOff(u64),
     Failed(ExtractError),
 }
 
@@ -85,6 +88,10 @@ impl<'a> Crawl<'a> {
                     disturbance
                 }
                 Err(Interruption::Parts(parts)) => return Ok(self.cut(parts)),
+                Err(Interruption::PutOff(pages)) => {
+                    tracing::info!(window = %self.window, pages, "window waits until there are requests enough for it");
+                    return Ok(Outcome::PutOff(pages));
+                }
                 Err(Interruption::Failed(error)) => return Err(error),
             };
             if reads >= self.fetcher.settings.reads_per_window.max(1) {
@@ -136,12 +143,9 @@ impl<'a> Crawl<'a> {
     }
 
     async fn page(&mut self, sweep: &Sweep) -> Result<(Page, Digest), Interruption> {
-        let place = Place {
-            window: self.window,
-            number: sweep.number(),
-            token: sweep.token.as_deref(),
-            work: self.ticket.map_or(1, Ticket::work),
-        };
+        self.check_requests(sweep)?;
+        let place =
+            Place { window: self.window, number: sweep.number(), token: sweep.token.as_deref(), ticket: self.ticket };
         match self.fetcher.page(self.run, &mut self.budget, place).await {
             Ok((page, digest)) => {
                 self.fetcher.counters.pages.add();
@@ -157,6 +161,16 @@ impl<'a> Crawl<'a> {
             Err(Stop::TokenExpired) => Err(Disturbance::TokenExpired { page: place.number }.into()),
             Err(Stop::Failed(error)) => Err(Interruption::Failed(error)),
         }
+    }
+
+    /// Stops in time where the requests that are left do not suffice for all windows at work.
+    fn check_requests(&self, sweep: &Sweep) -> Result<(), Interruption> {
+        let Some(ticket) = self.ticket else { return Ok(()) };
+        let (read, limiter) = (sweep.number().into(), &self.fetcher.limiter);
+        if let Some(parts) = ticket.cut_to_fit(read, limiter.left()) {
+            return Err(Interruption::Parts(parts));
+        }
+        ticket.put_off(read, limiter.left_for_pages()).map_or(Ok(()), |pages| Err(Interruption::PutOff(pages)))
     }
 
     /// An echo of fewer days than were asked for means that the upstream clamped the window. Of more days, as a
@@ -189,6 +203,9 @@ impl<'a> Crawl<'a> {
         let (pages, records) = (sweep.pages.len(), sweep.received());
         tracing::info!(window = %self.window, pages, records, reads, "window read");
         self.fetcher.settings.observer.tell(Event::Whole { window: self.window, pages, records });
+        if sweep.reported.is_none() {
+            self.fetcher.pulse.measure_untold(self.window, pages as f64 * f64::from(reads));
+        }
         WindowRead {
             window: self.window.clone(),
             pages: sweep.pages,

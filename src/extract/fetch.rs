@@ -21,7 +21,7 @@ use super::limiter::Limiter;
 use super::progress::{Counters, Event};
 use super::retry::{self, LastFailure, Run, WindowBudget};
 use super::settings::{DEFAULT_PAGE_SIZE, Settings};
-use super::share::Pulse;
+use super::share::{Pulse, Ticket};
 use crate::model::{Page, PageError, Window};
 
 const REPORT_PATH: &str = "/phone/reports/operationlogs";
@@ -48,8 +48,8 @@ pub(super) struct Place<'a> {
     pub(super) window: &'a Window,
     pub(super) number: u32,
     pub(super) token: Option<&'a str>,
-    /// How many pages the window still has: see [`Limiter::permit`].
-    pub(super) work: u64,
+    /// Says how many pages the window still has: see [`Limiter::permit`].
+    pub(super) ticket: Option<&'a Ticket>,
 }
 
 /// Why there is no page.
@@ -114,7 +114,7 @@ impl Fetcher {
         loop {
             run.check()?;
             let access = self.access().await?;
-            let permit = self.limiter.permit(place.work).await?;
+            let permit = self.limiter.permit(place.ticket).await?;
             // While this worker waited for its turn, another may have learnt that there is no use.
             run.check()?;
             self.counters.requests.add();

@@ -3,7 +3,7 @@
 //! The rule: every request for a page passes through [`Limiter::permit`], a repeated one too.
 
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use super::error::ExtractError;
 use super::line::Line;
 use super::quota::{DailyQuota, DayCount, Plan, Spent};
 use super::settings::Settings;
+use super::share::Ticket;
 
 /// How long a pause grows when throttling does not end.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -34,6 +35,8 @@ pub(super) struct Limiter {
     begun: AtomicBool,
     /// Whether the way to the upstream is open.
     open: watch::Sender<bool>,
+    /// Requests that were let go and not answered yet.
+    under_way: AtomicU64,
 }
 
 impl Limiter {
@@ -47,17 +50,20 @@ impl Limiter {
             line: Line::default(),
             begun: AtomicBool::new(false),
             open: watch::Sender::new(false),
+            under_way: AtomicU64::new(0),
         }
     }
 
     /// Waits until one request may be sent, and counts it; fails at once when the day's requests are used up. Of those
-    /// that wait, the one with the most `work` left goes first. The permit is to be held until the answer has come.
-    pub(super) async fn permit(&self, work: u64) -> Result<Permit<'_>, ExtractError> {
-        let turn = self.line.turn(work).await;
+    /// that wait, one goes first by what its `ticket` says (see [`super::line`]); without one, it is for a single page.
+    /// The permit is to be held until the answer has come.
+    pub(super) async fn permit(&self, ticket: Option<&Ticket>) -> Result<Permit<'_>, ExtractError> {
+        let turn = self.line.turn(ticket.map_or(1, Ticket::work)).await;
         // Nobody waits for the first answer only to hear that nothing is left.
         lock(&self.quota).check(Utc::now())?;
         // Made before anything can fail or be given up: dropped, it lets the others go on.
-        let permit = Permit { limiter: self, is_first: !self.begun.swap(true, Ordering::Relaxed) };
+        let is_first = !self.begun.swap(true, Ordering::Relaxed);
+        let mut permit = Permit { limiter: self, is_first, is_counted: false };
         if !permit.is_first {
             // The sender lives as long as `self`, so the wait ends with an opening.
             let _ = self.open.subscribe().wait_for(|open| *open).await;
@@ -76,6 +82,11 @@ impl Limiter {
             }
         }
         lock(&self.quota).take(Utc::now())?;
+        permit.is_counted = true;
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        if let Some(ticket) = ticket {
+            self.line.set_order(ticket.order(self.left_for_pages()));
+        }
         drop(turn);
         Ok(permit)
     }
@@ -136,6 +147,11 @@ impl Limiter {
         lock(&self.quota).left(Utc::now())
     }
 
+    /// The same, with those that are under way: their pages have not come yet, and count as work.
+    pub(super) fn left_for_pages(&self) -> u64 {
+        self.left() + self.under_way.load(Ordering::Relaxed)
+    }
+
     /// The requests of this UTC day.
     pub(super) fn today(&self) -> DayCount {
         lock(&self.quota).count(Utc::now())
@@ -157,10 +173,14 @@ impl From<Spent> for ExtractError {
 pub(super) struct Permit<'a> {
     limiter: &'a Limiter,
     is_first: bool,
+    is_counted: bool,
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
+        if self.is_counted {
+            self.limiter.under_way.fetch_sub(1, Ordering::Relaxed);
+        }
         if self.is_first {
             self.limiter.opened();
         }
@@ -305,7 +325,7 @@ mod tests {
         (0..16).for_each(|_| limiter.throttle(sent_at, None));
         assert_eq!(lock(&limiter.pause).length, Duration::from_millis(20));
 
-        drop(limiter.permit(1).await.unwrap());
+        drop(limiter.permit(None).await.unwrap());
         assert!(sent_at.elapsed() >= Duration::from_millis(20));
         limiter.throttle(Instant::now(), None);
         assert_eq!(lock(&limiter.pause).length, Duration::from_millis(40));
@@ -318,22 +338,23 @@ mod tests {
     #[tokio::test]
     async fn the_first_request_goes_alone_until_it_is_answered() {
         let limiter = limiter("50/s,100/day", Duration::ZERO);
-        let first = limiter.permit(1).await.unwrap();
-        assert!(tokio::time::timeout(Duration::from_millis(60), limiter.permit(1)).await.is_err());
+        let first = limiter.permit(None).await.unwrap();
+        assert!(tokio::time::timeout(Duration::from_millis(60), limiter.permit(None)).await.is_err());
         let answered = Instant::now();
         drop(first);
-        let _second = limiter.permit(1).await.unwrap();
+        let _second = limiter.permit(None).await.unwrap();
         assert!(answered.elapsed() >= Duration::from_millis(20));
-        let _third = limiter.permit(1).await.unwrap();
+        let _third = limiter.permit(None).await.unwrap();
+        assert_eq!((limiter.left(), limiter.left_for_pages()), (97, 99));
     }
 
     #[tokio::test]
     async fn an_open_connection_lets_the_others_follow() {
         let limiter = limiter("50/s,100/day", Duration::ZERO);
-        let _first = limiter.permit(1).await.unwrap();
+        let _first = limiter.permit(None).await.unwrap();
         limiter.opened();
         let opened = Instant::now();
-        let _second = limiter.permit(1).await.unwrap();
+        let _second = limiter.permit(None).await.unwrap();
         assert!(opened.elapsed() >= Duration::from_millis(20));
     }
 
@@ -341,8 +362,8 @@ mod tests {
     async fn a_first_request_that_is_given_up_holds_nobody_up() {
         let limiter = limiter("50/s,100/day", Duration::ZERO);
         lock(&limiter.pause).until = Instant::now() + Duration::from_millis(100);
-        assert!(tokio::time::timeout(Duration::from_millis(20), limiter.permit(1)).await.is_err());
-        assert!(tokio::time::timeout(Duration::from_secs(5), limiter.permit(1)).await.is_ok());
+        assert!(tokio::time::timeout(Duration::from_millis(20), limiter.permit(None)).await.is_err());
+        assert!(tokio::time::timeout(Duration::from_secs(5), limiter.permit(None)).await.is_ok());
     }
 
     #[test]
@@ -358,10 +379,10 @@ mod tests {
     #[tokio::test]
     async fn nobody_waits_for_a_day_that_is_used_up() {
         let limiter = limiter("1/s,1/day", Duration::from_secs(60));
-        drop(limiter.permit(1).await.unwrap());
+        drop(limiter.permit(None).await.unwrap());
         limiter.throttle(Instant::now(), None);
         let began = Instant::now();
-        assert!(matches!(limiter.permit(1).await, Err(ExtractError::DailyLimit { .. })));
+        assert!(matches!(limiter.permit(None).await, Err(ExtractError::DailyLimit { .. })));
         assert!(began.elapsed() < Duration::from_secs(1));
         assert_eq!(limiter.today().requests, 1);
     }

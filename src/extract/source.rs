@@ -18,11 +18,8 @@ use super::progress::{Event, Usage};
 use super::quota::DayCount;
 use super::retry::{Run, WindowBudget};
 use super::settings::{DateFormat, Settings};
-use super::share::{Load, Ticket, UnderWay};
+use super::share::{Load, Ticket, UNTOLD_PAGES, UnderWay};
 use crate::model::{Scope, Seam, Window, WindowRead};
-
-/// Requests that must be left for each window under way once they run short.
-const REQUESTS_KEPT_PER_WINDOW: u64 = 10;
 
 /// An account's operation log. Clones share connections, token, limits and counters.
 #[derive(Clone)]
@@ -49,7 +46,7 @@ impl Source {
 
     /// How many records the upstream reports for a window, where it says so, for the price of one page.
     pub async fn total(&self, window: &Window) -> Result<Option<u64>, WindowFailure> {
-        let place = Place { window, number: 0, token: None, work: 1 };
+        let place = Place { window, number: 0, token: None, ticket: None };
         match self.fetcher.page(&Run::default(), &mut WindowBudget::new(), place).await {
             Ok((_, digest)) => Ok(digest.total_records),
             Err(Stop::Failed(error)) => Err(WindowFailure { window: window.clone(), error }),
@@ -97,6 +94,8 @@ impl Source {
             match Crawl::new(&self.fetcher, &run, &window, None).read().await {
                 Ok(Outcome::Whole(read)) => reads.push(read),
                 Ok(Outcome::Parts(parts)) => open.extend(parts.into_iter().rev()),
+                // Only windows that are read beside others are put off.
+                Ok(Outcome::PutOff(_)) => open.push(window),
                 Err(error) => return Err(WindowFailure { window, error }),
             }
         }
@@ -137,6 +136,8 @@ struct Job {
     is_part: bool,
     /// How many it was likely to have when it was begun.
     pages: f64,
+    /// How many it has, where it was begun before.
+    known: Option<u64>,
 }
 
 /// The workers of one run.
@@ -182,6 +183,9 @@ impl Crew {
             match outcome {
                 Ok(Outcome::Whole(read)) => return Some(Ok(read)),
                 Ok(Outcome::Parts(parts)) => self.queue_parts(parts),
+                Ok(Outcome::PutOff(pages)) => {
+                    self.queue.push_front(Job { known: Some(pages), ..self::job(&self.load, job.window, job.is_part) });
+                }
                 Err(error) => return Some(Err(WindowFailure { window: job.window, error })),
             }
         }
@@ -193,29 +197,40 @@ impl Crew {
         }
         while let Some(mut job) = self.queue.pop_front() {
             if let Some(parts) = self.load.cut_unread(&job.window).filter(|_| !job.is_part) {
-                self.fetcher.settings.observer.tell(Event::Cut { window: &job.window, parts: parts.len() });
-                drop(job);
-                self.queue_parts(parts);
+                self.cut(job, parts);
                 continue;
             }
             let undone = self.queue.len() + 1 + self.at_work.len();
             job.pages = self.load.pages(&job.window);
             let under_way = UnderWay { windows: self.at_work.len(), pages: self.pages_under_way };
-            if !self.load.has_room(under_way, job.pages, undone) || self.at_work.len() >= self.affordable() {
+            let expected = job.known.or_else(|| self.load.expected_pages(&job.window));
+            let left = self.fetcher.limiter.left();
+            if self.at_work.is_empty()
+                && let Some(parts) = expected.and_then(|pages| self.load.cut_to_fit(&job.window, pages, left))
+            {
+                self.cut(job, parts);
+                continue;
+            }
+            // One is read in any case: it is not certain that it does not fit.
+            let expected = expected.unwrap_or(UNTOLD_PAGES);
+            let is_affordable =
+                self.at_work.is_empty() || self.load.can_afford(expected, self.fetcher.limiter.left_for_pages());
+            if !is_affordable || !self.load.has_room(under_way, job.pages, undone) {
                 self.queue.push_front(job);
                 break;
             }
             self.pages_under_way += job.pages;
+            job.ticket.start(expected);
             let worker = work(Arc::clone(&self.fetcher), Arc::clone(&self.run), job);
             self.at_work.spawn(worker.in_current_span());
         }
     }
 
-    /// How many windows may be under way with the requests that are left: a window that they do not suffice to end is
-    /// read for nothing.
-    fn affordable(&self) -> usize {
-        let windows = self.fetcher.limiter.left() / REQUESTS_KEPT_PER_WINDOW;
-        usize::try_from(windows).unwrap_or(usize::MAX).max(1)
+    /// Puts parts in the place of a window of which nothing was read.
+    fn cut(&mut self, job: Job, parts: Vec<Window>) {
+        self.fetcher.settings.observer.tell(Event::Cut { window: &job.window, parts: parts.len() });
+        drop(job);
+        self.queue_parts(parts);
     }
 
     /// Parts go first: their window has waited already.
@@ -227,7 +242,7 @@ impl Crew {
 }
 
 fn job(load: &Arc<Load>, window: Window, is_part: bool) -> Job {
-    Job { ticket: load.ticket(&window, is_part), window, is_part, pages: 0.0 }
+    Job { ticket: load.ticket(&window, is_part), window, is_part, pages: 0.0, known: None }
 }
 
 async fn work(fetcher: Arc<Fetcher>, run: Arc<Run>, job: Job) -> (Job, Result<Outcome, ExtractError>) {
