@@ -6,6 +6,7 @@ use std::collections::hash_map::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::error::Category;
 use tokio::time::Instant;
 use url::Url;
@@ -126,6 +127,7 @@ impl Fetcher {
             let failure = match answer {
                 Ok((page, digest)) => {
                     self.limiter.relax(sent_at);
+                    budget.relax();
                     self.pulse.observe(sent_at.elapsed());
                     if place.number == 0 {
                         self.pulse.measure(place.window, self.pages(&digest));
@@ -136,7 +138,10 @@ impl Fetcher {
             };
             match self.react(run, budget, &mut tries, place, &failure)? {
                 Next::AskAgain { after } => tokio::time::sleep(delays.next().unwrap_or_default().max(after)).await,
-                Next::Pause { after } => self.limiter.throttle(sent_at, after),
+                Next::Pause { after } => {
+                    let stalled = |stalled| failure.throttled(place.window, stalled);
+                    self.limiter.throttle(sent_at, after).map_err(stalled)?;
+                }
                 Next::Renew => {
                     if tries.renewals > 1 {
                         tokio::time::sleep(delays.next().unwrap_or_default()).await;
@@ -327,6 +332,11 @@ impl Failure {
 
     fn refused(&self, refusal: Refusal) -> ExtractError {
         ExtractError::Refused { refusal, answer: Box::new(self.answer()) }
+    }
+
+    fn throttled(&self, window: &Window, (waited, resume_at): (Duration, DateTime<Utc>)) -> ExtractError {
+        let LastFailure { asked, tracking_id, source } = self.last(window);
+        ExtractError::Throttled { asked, waited, resume_at, tracking_id, source }
     }
 
     fn rejected(&self, window: &Window) -> ExtractError {

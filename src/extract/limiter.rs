@@ -17,18 +17,18 @@ use tokio::time::Instant;
 
 use super::error::ExtractError;
 use super::line::Line;
+use super::pause::{Pause, Stalled};
 use super::quota::{DailyQuota, DayCount, Plan, Spent};
 use super::settings::Settings;
 use super::share::Ticket;
 
-/// How long a pause grows when throttling does not end.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Others who use up the account's rate are left alone for so long.
+const TIME_FOR_OTHERS: Duration = Duration::from_secs(300);
 
 pub(super) struct Limiter {
     pacer: Mutex<Pacer<MonotonicClock>>,
     quota: Mutex<DailyQuota>,
     pause: Mutex<Pause>,
-    first_pause: Duration,
     /// One worker at a time waits for the next slot.
     line: Line,
     /// Whether a first request was let go.
@@ -45,8 +45,7 @@ impl Limiter {
         Self {
             pacer: Mutex::new(Pacer::new(plan, MonotonicClock)),
             quota: Mutex::new(DailyQuota::new(plan, reserve, max_requests, used_today, Utc::now())),
-            pause: Mutex::new(Pause::none()),
-            first_pause: settings.retries.throttle_pause,
+            pause: Mutex::new(Pause::new(Instant::now(), &settings.retries)),
             line: Line::default(),
             begun: AtomicBool::new(false),
             open: watch::Sender::new(false),
@@ -70,7 +69,7 @@ impl Limiter {
         }
         loop {
             lock(&self.quota).check(Utc::now())?;
-            let until = lock(&self.pause).until;
+            let until = lock(&self.pause).until();
             if until > Instant::now() {
                 tokio::time::sleep_until(until).await;
                 continue;
@@ -95,8 +94,7 @@ impl Limiter {
     pub(super) fn opened(&self) {
         if !self.open.send_replace(true) && self.begun.load(Ordering::Relaxed) {
             let gap = lock(&self.pacer).gap();
-            let mut pause = lock(&self.pause);
-            pause.until = pause.until.max(Instant::now() + gap);
+            lock(&self.pause).extend(Instant::now() + gap);
         }
     }
 
@@ -105,26 +103,22 @@ impl Limiter {
         self.begun.load(Ordering::Relaxed)
     }
 
-    /// The upstream answered "too many requests per second" to a request sent at `sent_at`.
-    pub(super) fn throttle(&self, sent_at: Instant, after: Option<Duration>) {
-        let mut pause = lock(&self.pause);
-        // Requests that were in flight together are throttled together: that is one reason to slow down, not many.
-        if sent_at >= pause.throttled_until {
-            pause.length = (pause.length * 2).clamp(self.first_pause, LONGEST_PAUSE.max(self.first_pause));
+    /// The upstream answered "too many requests per second" to a request sent at `sent_at`. Where it has done so for long
+    /// and taken none, this fails, and tells how long that was and when to go on.
+    pub(super) fn throttle(&self, sent_at: Instant, after: Option<Duration>) -> Result<(), (Duration, DateTime<Utc>)> {
+        let throttled = lock(&self.pause).throttle(Instant::now(), sent_at, after);
+        match throttled {
             // Others use the account too, or the way there is less even than thought.
-            lock(&self.pacer).slow_down();
+            Ok(true) => lock(&self.pacer).slow_down(),
+            Ok(false) => {}
+            Err(Stalled { waited, pause }) => return Err((waited, Utc::now() + pause.max(TIME_FOR_OTHERS))),
         }
-        let length = pause.length.max(after.unwrap_or_default().min(LONGEST_PAUSE));
-        pause.throttled_until = pause.throttled_until.max(Instant::now() + length);
-        pause.until = pause.until.max(pause.throttled_until);
+        Ok(())
     }
 
     /// The upstream took a request sent at `sent_at`.
     pub(super) fn relax(&self, sent_at: Instant) {
-        let mut pause = lock(&self.pause);
-        if sent_at >= pause.throttled_until {
-            pause.length = Duration::ZERO;
-        }
+        lock(&self.pause).relax(sent_at);
     }
 
     /// The upstream says that the day's requests are used up.
@@ -184,22 +178,6 @@ impl Drop for Permit<'_> {
         if self.is_first {
             self.limiter.opened();
         }
-    }
-}
-
-struct Pause {
-    /// No request leaves before.
-    until: Instant,
-    /// The end of the last pause that throttling caused.
-    throttled_until: Instant,
-    /// How long that was; nothing once a later request was taken.
-    length: Duration,
-}
-
-impl Pause {
-    fn none() -> Self {
-        let now = Instant::now();
-        Self { until: now, throttled_until: now, length: Duration::ZERO }
     }
 }
 
@@ -319,23 +297,6 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn requests_throttled_together_are_one_reason_to_pause() {
-        let limiter = limiter("pro", Duration::from_millis(20));
-        let sent_at = Instant::now();
-        (0..16).for_each(|_| limiter.throttle(sent_at, None));
-        assert_eq!(lock(&limiter.pause).length, Duration::from_millis(20));
-
-        drop(limiter.permit(None).await.unwrap());
-        assert!(sent_at.elapsed() >= Duration::from_millis(20));
-        limiter.throttle(Instant::now(), None);
-        assert_eq!(lock(&limiter.pause).length, Duration::from_millis(40));
-        limiter.relax(sent_at);
-        assert_eq!(lock(&limiter.pause).length, Duration::from_millis(40));
-        limiter.relax(Instant::now() + Duration::from_secs(1));
-        assert_eq!(lock(&limiter.pause).length, Duration::ZERO);
-    }
-
-    #[tokio::test]
     async fn the_first_request_goes_alone_until_it_is_answered() {
         let limiter = limiter("50/s,100/day", Duration::ZERO);
         let first = limiter.permit(None).await.unwrap();
@@ -361,7 +322,7 @@ mod tests {
     #[tokio::test]
     async fn a_first_request_that_is_given_up_holds_nobody_up() {
         let limiter = limiter("50/s,100/day", Duration::ZERO);
-        lock(&limiter.pause).until = Instant::now() + Duration::from_millis(100);
+        lock(&limiter.pause).extend(Instant::now() + Duration::from_millis(100));
         assert!(tokio::time::timeout(Duration::from_millis(20), limiter.permit(None)).await.is_err());
         assert!(tokio::time::timeout(Duration::from_secs(5), limiter.permit(None)).await.is_ok());
     }
@@ -380,7 +341,7 @@ mod tests {
     async fn nobody_waits_for_a_day_that_is_used_up() {
         let limiter = limiter("1/s,1/day", Duration::from_secs(60));
         drop(limiter.permit(None).await.unwrap());
-        limiter.throttle(Instant::now(), None);
+        limiter.throttle(Instant::now(), None).unwrap();
         let began = Instant::now();
         assert!(matches!(limiter.permit(None).await, Err(ExtractError::DailyLimit { .. })));
         assert!(began.elapsed() < Duration::from_secs(1));

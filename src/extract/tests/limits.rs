@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::{Days, Utc};
 use futures::StreamExt;
 
-use super::upstream::{Upstream, credentials, february, page, told, window};
+use super::upstream::{Asked, Upstream, credentials, february, page, told, window};
 use crate::extract::*;
 use crate::model::Seam;
 
@@ -75,4 +75,43 @@ async fn a_day_that_is_used_up_before_the_first_request_is_told_every_time() {
         assert_eq!(read.unwrap_err().error.kind(), ErrorKind::DailyLimit);
     }
     assert!(api.pages().is_empty());
+}
+
+#[tokio::test]
+async fn endless_throttling_ends_the_run_after_few_requests() {
+    let upstream = Upstream::of_pages(|_, _| {
+        told(429, r#"{"code":429,"message":"per-second"}"#).header("x-zm-trackingid", "rid-9")
+    })
+    .await;
+    let mut settings = Settings { plan: "50/s,1000/day".parse().unwrap(), ..upstream.settings() };
+    settings.retries.throttle_patience = Duration::from_millis(300);
+    let source = Source::try_new(credentials(), settings).unwrap();
+    let windows = (1..=20).map(|n| window(&format!("2022-02-{n:02}"), "2022-02-28"));
+
+    let reads: Vec<_> = source.read_all(windows, Seam::Shared).collect().await;
+
+    assert!(reads.iter().all(Result::is_err) && upstream.pages().len() < 20, "{}", upstream.pages().len());
+    let error = &reads[0].as_ref().unwrap_err().error;
+    assert!(error.is_fatal() && matches!(error, ExtractError::Throttled { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(["window 2022-02-", "tracking id rid-9", "go on at 20"].iter().all(|word| text.contains(word)), "{text}");
+}
+
+#[tokio::test]
+async fn throttling_between_pages_is_borne_however_long_it_lasts() {
+    let number = |asked: &Asked| asked.param("next_page_token").map_or(0, |token| token.parse::<usize>().unwrap());
+    let upstream = Upstream::of_pages(move |asked, n| match (n % 2, number(asked)) {
+        (0, _) => told(429, r#"{"code":429,"message":"per-second"}"#),
+        (_, 19) => page(&["19"], Some(20), ""),
+        (_, number) => page(&[&number.to_string()], Some(20), &(number + 1).to_string()),
+    })
+    .await;
+    let mut settings = upstream.settings();
+    settings.retries.throttle_patience = Duration::from_millis(100);
+    settings.retries.throttles_per_window = 5;
+    let source = Source::try_new(credentials(), settings).unwrap();
+    let began = Instant::now();
+    let reads = source.read(&february()).await.unwrap();
+    assert_eq!((reads[0].received, source.usage().throttled), (20, 20));
+    assert!(began.elapsed() > Duration::from_millis(300));
 }
