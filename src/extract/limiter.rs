@@ -2,23 +2,20 @@
 //!
 //! The rule: every request for a page passes through [`Limiter::permit`], a repeated one too.
 
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use governor::clock::{Clock, MonotonicClock};
-use governor::middleware::NoOpMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
+use governor::clock::MonotonicClock;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::error::ExtractError;
 use super::line::Line;
+use super::pacer::Pacer;
 use super::pause::{Pause, Stalled};
-use super::quota::{DailyQuota, DayCount, Plan, Spent};
+use super::quota::{DailyQuota, DayCount, Spent};
 use super::settings::Settings;
 use super::share::Ticket;
 
@@ -185,111 +182,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Evenly spaced slots.
-///
-/// A request takes as many cells as 1.02 seconds hold, divided by the rate, so `rate + 1` requests span at least 1.02
-/// seconds. A worker that the runtime wakes late may shorten the next gap by what it was late, at most 5 ms; that
-/// leaves 15 ms for requests to draw closer on their way, and no second of the upstream's, wherever it begins, sees
-/// more than `rate` of them. Where that proves too little, the gap grows.
-struct Pacer<C: Clock> {
-    cells: Cells<C>,
-    cost: NonZeroU32,
-    most_cost: NonZeroU32,
-    clock: C,
-}
-
-type Cells<C> = RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<<C as Clock>::Instant>>;
-
-const CELL: Duration = Duration::from_micros(10);
-const CELLS_IN_A_WIDE_SECOND: u32 = 102_000;
-const CELLS_OF_LATENESS: u32 = 500;
-/// A gap grows by one part in so many, to twice its first length at most.
-const GROWTH: u32 = 50;
-
-impl<C: Clock + Clone> Pacer<C> {
-    fn new(plan: Plan, clock: C) -> Self {
-        let cost = CELLS_IN_A_WIDE_SECOND.div_ceil(plan.per_second.get());
-        let cost = NonZeroU32::new(cost).unwrap_or(NonZeroU32::MIN);
-        Self { cells: cells(cost, &clock), cost, most_cost: cost.saturating_add(cost.get()), clock }
-    }
-
-    /// From one slot to the next.
-    fn gap(&self) -> Duration {
-        CELL * self.cost.get()
-    }
-
-    fn slow_down(&mut self) {
-        self.cost = self.cost.saturating_add(self.cost.get().div_ceil(GROWTH)).min(self.most_cost);
-        self.cells = cells(self.cost, &self.clock);
-    }
-
-    /// Takes the next slot if it has come, or tells how long to wait for it.
-    fn take(&self) -> Result<(), Duration> {
-        match self.cells.check_n(self.cost) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(not_until)) => Err(not_until.wait_time_from(self.clock.now())),
-            // The burst is larger than the cost by construction. Should that ever break, waiting is the safe side.
-            Err(_) => Err(Duration::from_secs(1)),
-        }
-    }
-}
-
-fn cells<C: Clock + Clone>(cost: NonZeroU32, clock: &C) -> Cells<C> {
-    let quota = Quota::with_period(CELL).unwrap_or(Quota::per_second(cost));
-    RateLimiter::direct_with_clock(quota.allow_burst(cost.saturating_add(CELLS_OF_LATENESS)), clock.clone())
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::settings::Retries;
-    use governor::clock::FakeRelativeClock;
-
     use super::*;
-
-    /// When requests leave if every wake-up is late by what `lateness` says, in microseconds.
-    fn departures(plan: Plan, count: usize, mut lateness: impl FnMut(usize) -> u64) -> Vec<u64> {
-        let clock = FakeRelativeClock::default();
-        let pacer = Pacer::new(plan, clock.clone());
-        let mut now = 0;
-        let mut sleep = |wait: u64| {
-            clock.advance(Duration::from_micros(wait));
-            now += wait;
-            now
-        };
-        (0..count)
-            .map(|n| {
-                loop {
-                    match pacer.take() {
-                        Ok(()) => break sleep(0),
-                        Err(wait) => sleep(wait.as_nanos().div_ceil(1000) as u64 + lateness(n)),
-                    };
-                }
-            })
-            .collect()
-    }
-
-    #[test]
-    fn no_second_sees_more_than_the_rate_however_it_is_cut() {
-        for rate in [1, 5, 10, 40, 333, 1000] {
-            let plan: Plan = format!("{rate}/s,1000000/day").parse().unwrap();
-            for worst in [1, 1_500, 9_000, 60_000] {
-                let left = departures(plan, 2000, |n| (n as u64 * 7919) % worst);
-                let narrowest = left.windows(rate + 1).map(|span| span[rate] - span[0]).min().unwrap();
-                assert!(narrowest >= 1_014_900, "{rate}/s, {worst} us late: {narrowest} us");
-            }
-        }
-    }
-
-    #[test]
-    fn workers_woken_a_little_late_lose_no_rate() {
-        for rate in [5, 10, 40] {
-            let plan: Plan = format!("{rate}/s,1000000/day").parse().unwrap();
-            let left = departures(plan, 1000, |n| (n as u64 * 7919) % 2_000);
-            let ideal = 999 * 1_000_000 / rate;
-            let took = left[999];
-            assert!(took * 1000 <= ideal * 1023, "{rate}/s: {took} us instead of {ideal} us");
-        }
-    }
 
     fn limiter(plan: &str, throttle_pause: Duration) -> Limiter {
         let retries = Retries { throttle_pause, ..Retries::default() };
@@ -325,16 +221,6 @@ mod tests {
         lock(&limiter.pause).extend(Instant::now() + Duration::from_millis(100));
         assert!(tokio::time::timeout(Duration::from_millis(20), limiter.permit(None)).await.is_err());
         assert!(tokio::time::timeout(Duration::from_secs(5), limiter.permit(None)).await.is_ok());
-    }
-
-    #[test]
-    fn a_gap_that_proved_too_short_grows_and_not_for_ever() {
-        let mut pacer = Pacer::new(Plan::BUSINESS, FakeRelativeClock::default());
-        let first = pacer.gap();
-        pacer.slow_down();
-        assert!(pacer.gap() > first * 101 / 100 && pacer.take().is_ok() && pacer.take().is_err());
-        (0..200).for_each(|_| pacer.slow_down());
-        assert_eq!(pacer.gap(), first * 2);
     }
 
     #[tokio::test]

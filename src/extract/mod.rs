@@ -31,6 +31,7 @@ mod error;
 mod fetch;
 mod limiter;
 mod line;
+mod pacer;
 mod pause;
 pub mod plan;
 mod progress;
