@@ -137,7 +137,12 @@ impl Fetcher {
                 Err(failure) => failure,
             };
             match self.react(run, budget, &mut tries, place, &failure)? {
-                Next::AskAgain { after } => tokio::time::sleep(delays.next().unwrap_or_default().max(after)).await,
+                Next::AskAgain { after } => {
+                    if !after.is_zero() {
+                        self.limiter.hold(after);
+                    }
+                    tokio::time::sleep(delays.next().unwrap_or_default().max(after)).await;
+                }
                 Next::Pause { after } => {
                     let stalled = |stalled| failure.throttled(place.window, stalled);
                     self.limiter.throttle(sent_at, after).map_err(stalled)?;

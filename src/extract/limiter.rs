@@ -113,6 +113,11 @@ impl Limiter {
         Ok(())
     }
 
+    /// The upstream asks to be left alone for so long.
+    pub(super) fn hold(&self, after: Duration) {
+        lock(&self.pause).hold(Instant::now(), after);
+    }
+
     /// The upstream took a request sent at `sent_at`.
     pub(super) fn relax(&self, sent_at: Instant) {
         lock(&self.pause).relax(sent_at);

@@ -1,7 +1,7 @@
-//! How long nobody asks, once the upstream has answered that requests are too many.
+//! How long nobody asks, once the upstream has answered that requests are too many, or that it is to be left alone.
 //!
-//! The rule: pauses grow while requests are throttled, and where none is taken for long, others use up the account's
-//! rate: then there is no use in going on.
+//! The rule: nobody asks before the time that the upstream names. Where it names none, pauses grow while requests are
+//! throttled. Where none is taken for long, others use up the account's rate: then there is no use in going on.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::settings::Retries;
 
-/// How long a pause grows when throttling does not end.
+/// How long a pause grows when throttling does not end and the upstream names no time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Pause {
         if is_news {
             self.length = (self.length * 2).clamp(self.first, LONGEST_PAUSE.max(self.first));
         }
-        let pause = self.length.max(after.unwrap_or_default().min(LONGEST_PAUSE));
+        let pause = self.length.max(after.unwrap_or_default());
         let waited = now - self.stalled_since(now);
         if waited + pause > self.patience {
             return Err(Stalled { waited, pause });
@@ -82,6 +82,14 @@ impl Pause {
         self.throttled_until = self.throttled_until.max(now + pause);
         self.extend(self.throttled_until);
         Ok(is_news)
+    }
+
+    /// The upstream asks to be left alone for so long, for another reason. All follow it, but not for longer in a row than
+    /// they would wait for the rate: then each page keeps its own count of how often it was asked for.
+    pub(super) fn hold(&mut self, now: Instant, after: Duration) {
+        if now - self.stalled_since(now) + after <= self.patience {
+            self.extend(now + after);
+        }
     }
 
     /// A request sent at `sent_at` was taken.
@@ -95,7 +103,7 @@ impl Pause {
     /// Since when none is taken, `now` at the latest. Where nobody has asked for longer than a run waits, what was before
     /// tells nothing.
     fn stalled_since(&mut self, now: Instant) -> Instant {
-        self.stalled_since = self.stalled_since.filter(|_| now <= self.throttled_until + self.patience);
+        self.stalled_since = self.stalled_since.filter(|_| now <= self.until + self.patience);
         *self.stalled_since.get_or_insert(now)
     }
 }
@@ -151,5 +159,32 @@ mod tests {
         assert!(pause.throttle(pause.until(), pause.until(), None).is_ok());
         let later = pause.until() + 3600 * SECOND;
         assert!(pause.throttle(later, later, None).is_ok());
+    }
+
+    #[test]
+    fn a_wait_that_the_upstream_names_is_not_cut_short() {
+        let (mut pause, now) = pause();
+        assert_eq!(pause.throttle(now, now, Some(300 * SECOND)), Ok(true));
+        assert_eq!(pause.until(), now + 300 * SECOND);
+        let later = pause.until();
+        let stalled = Stalled { waited: 300 * SECOND, pause: 60 * SECOND };
+        assert_eq!(pause.throttle(later, later, Some(60 * SECOND)), Err(stalled));
+
+        let (mut pause, now) = self::pause();
+        let stalled = Stalled { waited: Duration::ZERO, pause: 600 * SECOND };
+        assert_eq!(pause.throttle(now, now, Some(600 * SECOND)), Err(stalled));
+    }
+
+    #[test]
+    fn an_upstream_that_is_to_be_left_alone_is_so_by_all_and_not_for_ever() {
+        let (mut pause, now) = pause();
+        pause.hold(now, 200 * SECOND);
+        assert_eq!(pause.until(), now + 200 * SECOND);
+        let later = pause.until();
+        pause.hold(later, 200 * SECOND);
+        assert_eq!(pause.until(), later);
+        pause.relax(later);
+        pause.hold(later, 200 * SECOND);
+        assert_eq!(pause.until(), later + 200 * SECOND);
     }
 }

@@ -1,9 +1,11 @@
 //! Limits: per second and per day, the upstream's and our own.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use chrono::{Days, Utc};
+use chrono::{DateTime, Days, SecondsFormat, SubsecRound, TimeDelta, Utc};
 use futures::StreamExt;
+use test_case::test_case;
 
 use super::upstream::{Asked, Upstream, credentials, february, page, told, window};
 use crate::extract::*;
@@ -75,6 +77,49 @@ async fn a_day_that_is_used_up_before_the_first_request_is_told_every_time() {
         assert_eq!(read.unwrap_err().error.kind(), ErrorKind::DailyLimit);
     }
     assert!(api.pages().is_empty());
+}
+
+/// The three forms of a `Retry-After` that lies one to two seconds ahead, and the instant that it names.
+fn a_moment_ahead(form: usize) -> (String, DateTime<Utc>) {
+    let named = (Utc::now() + TimeDelta::seconds(2)).trunc_subsecs(0);
+    match form {
+        0 => ("1".to_owned(), Utc::now() + TimeDelta::seconds(1)),
+        1 => (named.to_rfc2822().replace("+0000", "GMT"), named),
+        _ => (named.to_rfc3339_opts(SecondsFormat::Secs, true), named),
+    }
+}
+
+#[test_case(429, 0; "too_many_by_seconds")]
+#[test_case(429, 1; "too_many_by_a_date")]
+#[test_case(429, 2; "too_many_by_an_instant")]
+#[test_case(503, 0; "unavailable_by_seconds")]
+#[test_case(503, 1; "unavailable_by_a_date")]
+#[test_case(503, 2; "unavailable_by_an_instant")]
+#[tokio::test]
+async fn nobody_asks_before_the_time_that_the_upstream_names(status: u16, form: usize) {
+    let named = Arc::new(Mutex::new(None));
+    let early = Arc::new(Mutex::new(Vec::new()));
+    let (script_named, script_early) = (Arc::clone(&named), Arc::clone(&early));
+    let upstream = Upstream::of_pages(move |_, n| {
+        let mut named = script_named.lock().unwrap();
+        if n == 0 {
+            let (value, at) = a_moment_ahead(form);
+            *named = Some(at);
+            return told(status, "{}").header("retry-after", value);
+        }
+        if named.is_some_and(|at| Utc::now() < at) {
+            script_early.lock().unwrap().push(n);
+        }
+        page(&["1"], Some(1), "")
+    })
+    .await;
+    // Slow enough for the first answer to come before the second request leaves.
+    let settings = Settings { plan: "5/s,1000/day".parse().unwrap(), ..upstream.settings() };
+    let windows = (1..=4).map(|n| window(&format!("2022-02-{n:02}"), "2022-02-28"));
+    let source = Source::try_new(credentials(), settings).unwrap();
+    let reads: Vec<_> = source.read_all(windows, Seam::Shared).collect().await;
+    assert!(reads.iter().all(Result::is_ok), "{reads:?}");
+    assert_eq!((upstream.pages().len(), early.lock().unwrap().as_slice()), (5, &[][..]));
 }
 
 #[tokio::test]
