@@ -68,6 +68,8 @@ impl Client {
             .user_agent(USER_AGENT)
             .gzip(true)
             .redirect(Policy::none())
+            // It would send what HTTP/2 refuses again by itself, past the limits and unseen by any count.
+            .retry(reqwest::retry::never())
             .https_only(!local)
             .connector_layer(MapResponseLayer::new(move |connection| {
                 on_connect();
