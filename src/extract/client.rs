@@ -38,7 +38,7 @@ pub(super) struct Reply {
 pub(super) enum TransportError {
     #[error("the request got no whole answer")]
     Http { tracking_id: Option<String>, source: reqwest::Error },
-    #[error("the answer is longer than {limit} bytes")]
+    #[error("the answer is longer than {limit} bytes: pages of fewer records may be shorter")]
     TooLong { tracking_id: Option<String>, limit: usize },
 }
 

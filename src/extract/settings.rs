@@ -16,8 +16,10 @@ pub const DEFAULT_OAUTH_URL: &str = "https://zoom.us/oauth/token";
 pub const DEFAULT_PAGE_SIZE: u16 = 300;
 /// How often a window is read at most until a reading is stable.
 pub const DEFAULT_READS_PER_WINDOW: u32 = 4;
-/// The longest body taken, after decompression. A page of 300 records is some tens of kilobytes.
-pub const DEFAULT_MAX_BODY_BYTES: usize = 64 << 20;
+/// The longest body taken, after decompression: 28 KB for each of 300 records, some hundred times what they have. Thirty
+/// at once, as the Pro plan's windows may be, stay within 256 MiB. Were every record to have 64 KiB, pages of a hundred
+/// would still be taken.
+pub const DEFAULT_MAX_BODY_BYTES: usize = 8 << 20;
 /// How long a connection may take to open.
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an answer may fall silent.
