@@ -38,6 +38,7 @@ mod progress;
 mod quota;
 mod retry;
 mod retry_after;
+mod seconds;
 mod settings;
 mod share;
 mod source;

@@ -12,14 +12,16 @@ use tracing::Instrument;
 
 use super::crawl::{Crawl, Outcome};
 use super::credentials::Credentials;
+use super::digest::Digest;
 use super::error::{ExtractError, WindowFailure};
 use super::fetch::{Fetcher, Place, Stop};
 use super::progress::{Event, Usage};
 use super::quota::DayCount;
 use super::retry::{Run, WindowBudget};
+use super::seconds;
 use super::settings::{DateFormat, Settings};
 use super::share::{Load, Ticket, UNTOLD_PAGES, UnderWay};
-use crate::model::{Scope, Seam, Window, WindowRead};
+use crate::model::{Page, Scope, Seam, Window, WindowRead};
 
 /// An account's operation log. Clones share connections, token, limits and counters.
 #[derive(Clone)]
@@ -46,11 +48,15 @@ impl Source {
 
     /// How many records the upstream reports for a window, where it says so, for the price of one page.
     pub async fn total(&self, window: &Window) -> Result<Option<u64>, WindowFailure> {
+        Ok(self.first_page(window).await?.and_then(|(_, digest)| digest.total_records))
+    }
+
+    async fn first_page(&self, window: &Window) -> Result<Option<(Page, Digest)>, WindowFailure> {
         let place = Place { window, number: 0, token: None, ticket: None };
         match self.fetcher.page(&Run::default(), &mut WindowBudget::new(), place).await {
-            Ok((_, digest)) => Ok(digest.total_records),
+            Ok(first) => Ok(Some(first)),
             Err(Stop::Failed(error)) => Err(WindowFailure { window: window.clone(), error }),
-            // No token was sent, so the complaint cannot be about one; there is no total to tell.
+            // No token was sent, so the complaint cannot be about one; there is no page to be had.
             Err(Stop::TokenExpired) => Ok(None),
         }
     }
@@ -64,6 +70,9 @@ impl Source {
     /// Finds out how windows may meet, from the totals of `day`, of the next and of both together, for the price of
     /// three pages. `None` where the days hold nothing or the upstream gives no totals: then another day may tell.
     ///
+    /// A day counts as one only where its page shows records of two seconds: were the last day of a window included with
+    /// its first second only, and had all happened in that second, the totals would add up too.
+    ///
     /// Both days should be so old that nothing arrives in them any more. Totals that do not add up mean that days must
     /// be shared: a last day that is not included shows as a day without records, or as two days that hold as much as
     /// the first alone.
@@ -73,12 +82,14 @@ impl Source {
         let (Ok(first), Ok(second), Ok(both)) = (window(day, day), window(next, next), window(day, next)) else {
             return Ok(None);
         };
-        let totals = tokio::try_join!(self.total(&first), self.total(&second), self.total(&both))?;
-        let (Some(first), Some(second), Some(both)) = totals else { return Ok(None) };
+        let (first, second, both) = tokio::try_join!(self.first_page(&first), self.total(&second), self.total(&both))?;
+        let is_more_than_a_second = first.as_ref().is_some_and(|(page, _)| seconds::are_several(page));
+        let first = first.and_then(|(_, digest)| digest.total_records);
+        let (Some(first), Some(second), Some(both)) = (first, second, both) else { return Ok(None) };
         Ok(match (first, second) {
             _ if both == 0 => None,
             // Each day alone holds something, so the last day of a window is included; together they hold it once.
-            (1.., 1..) if first.checked_add(second) == Some(both) => Some(Seam::Adjacent),
+            (1.., 1..) if first.checked_add(second) == Some(both) => is_more_than_a_second.then_some(Seam::Adjacent),
             // A day that is empty proves nothing, unless a window of one day can hold nothing at all.
             (0, 1..) | (1.., 0) => None,
             _ => Some(Seam::Shared),
