@@ -1,6 +1,6 @@
 //! `phonetrail check`: one screen that says what works, what does not, and what to do.
 
-use phonetrail::simulator::SimulatorConfig;
+use phonetrail::simulator::{Endpoint, Fault, FaultPlan, SimulatorConfig};
 
 use crate::support::{Account, output, snapshot};
 
@@ -31,6 +31,19 @@ async fn what_a_check_that_died_left_goes_with_the_next_run() {
     assert_ne!(snapshot(&account.path()), before);
     account.sync("2022-01-01", "2022-01-02").await.unwrap();
     assert_eq!(snapshot(&account.path()), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_whose_rate_is_used_up_is_told_of_soon() {
+    let account = Account::generated(10, "2022-01-01", "2022-01-02").await;
+    let always = FaultPlan::new().on_next(Endpoint::Report, u64::MAX, Fault::status(429, "{}"));
+    account.simulator.inject(always);
+    let done = account.run("check", &[]).await;
+    let lines = lines(&done);
+    assert_eq!(done.status.code(), Some(75), "{lines:?}");
+    let report = lines.iter().find(|line| line.contains("report")).unwrap();
+    assert!(report.starts_with("fails") && report.contains("Other apps") && report.contains("go on at"), "{report}");
+    assert_eq!(account.simulator.stats().report_requests, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

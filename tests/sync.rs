@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Datelike, Days, FixedOffset, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Days, FixedOffset, SecondsFormat, TimeDelta, Timelike, Utc};
 use phonetrail::ledger::WorkV1;
 use phonetrail::model::{Scope, Seam};
 use phonetrail::pipeline::{self, SyncRequest};
-use phonetrail::simulator::{GeneratorConfig, LastToken, Paging, RecordOrder, SimulatorConfig};
+use phonetrail::simulator::{Future, GeneratorConfig, LastToken, Paging, RecordOrder, SimulatorConfig};
 
 use test_case::test_case;
 
@@ -95,6 +95,23 @@ async fn all_calendars_the_upstream_may_use_give_the_same_rows() {
             assert_eq!((report.rows_new, report.days.settled), (1_500, 90), "{offset} {to_inclusive}");
             assert_exact(&account);
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_it_is_still_yesterday_today_stays_uncovered() {
+    let now = Utc::now();
+    // The account's day ends in a while, whenever this runs.
+    let west = FixedOffset::west_opt((now.num_seconds_from_midnight() as i32 + 600).min(86_399)).unwrap();
+    let (today, start) = (now.date_naive(), now.date_naive() - Days::new(40));
+    let generated = GeneratorConfig { seed: 5, records: 500, from: start, to: today - Days::new(2) };
+    let config = SimulatorConfig::default().with_generated(generated).with_day_offset(west).with_future(Future::Cut);
+    let account = Account::start(config).await;
+    for _ in 0..2 {
+        let report = account.sync(&start.to_string(), &today.to_string()).await.unwrap();
+        assert!(report.stopped.is_none(), "{report:?}");
+        assert_eq!((report.days.unmatched, report.days.settled + report.days.provisional), (1, 40));
+        assert_exact(&account);
     }
 }
 

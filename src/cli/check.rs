@@ -1,5 +1,7 @@
 //! `phonetrail check`.
 
+use std::time::Duration;
+
 use clap::Args;
 use futures::future::join_all;
 
@@ -10,6 +12,9 @@ use super::settings::{Accounts, DestinationArgs, Resolved, UpstreamArgs};
 use crate::extract::Source;
 use crate::model::AccountId;
 use crate::pipeline::{self, Checked, Finding};
+
+/// Somebody waits for the answer: it is asked for three times while the account's rate is used up.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Args, Debug)]
 pub(super) struct CheckArgs {
@@ -66,7 +71,8 @@ async fn check_accounts(accounts: Vec<(AccountId, Result<Resolved, Failure>)>) -
     Ok(exit)
 }
 
-fn source(resolved: Resolved) -> Result<Source, Failure> {
+fn source(mut resolved: Resolved) -> Result<Source, Failure> {
+    resolved.settings.retries.throttle_patience = PATIENCE;
     Source::try_new(resolved.credentials, resolved.settings)
         .map_err(|error| Failure::new(Exit::from(&error), &error, error.hint()))
 }

@@ -106,7 +106,7 @@ impl From<&ExtractError> for Exit {
     fn from(error: &ExtractError) -> Self {
         match error.kind() {
             ErrorKind::Refused | ErrorKind::Rejected => Self::Refused,
-            ErrorKind::DailyLimit | ErrorKind::RunLimit => Self::Stopped,
+            ErrorKind::DailyLimit | ErrorKind::RateLimit | ErrorKind::RunLimit => Self::Stopped,
             ErrorKind::Unstable => Self::DataDisagree,
             ErrorKind::Configuration => Self::Configuration,
             _ => Self::Upstream,
@@ -117,7 +117,9 @@ impl From<&ExtractError> for Exit {
 impl From<&Stop> for Exit {
     fn from(stop: &Stop) -> Self {
         match stop.reason {
-            StopReason::DailyLimit | StopReason::RunLimit | StopReason::Interrupted => Self::Stopped,
+            StopReason::DailyLimit | StopReason::RateLimit | StopReason::RunLimit | StopReason::Interrupted => {
+                Self::Stopped
+            }
             StopReason::Unavailable => Self::Upstream,
             StopReason::Refused => Self::Refused,
             StopReason::Unmatched => Self::DataDisagree,

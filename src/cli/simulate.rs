@@ -14,8 +14,8 @@ use super::failure::Failure;
 use super::interrupt;
 use super::output::{SummaryFormat, print, print_json};
 use crate::simulator::{
-    self, Credentials, GeneratorConfig, LastToken, Latency, LongRange, MonthLength, Paging, RateLimits, RecordOrder,
-    RunningSimulator, SimulatorConfig, SimulatorError,
+    self, Credentials, Future, GeneratorConfig, LastToken, Latency, LongRange, MonthLength, Paging, RateLimits,
+    RecordOrder, RunningSimulator, SimulatorConfig, SimulatorError,
 };
 
 /// Days of a generated account when none are given.
@@ -79,6 +79,10 @@ pub(super) struct SimulateArgs {
     /// What a range over a month brings: refuse, cut-end or cut-start
     #[arg(long, value_name = "HOW", default_value_t, help_heading = "Calendar")]
     long_range: LongRange,
+
+    /// What a range after the account's today brings: keep or cut
+    #[arg(long, value_name = "HOW", default_value_t, help_heading = "Calendar")]
+    future: Future,
 
     /// How long a month is: calendar, or a number of days
     #[arg(long, value_name = "LENGTH", default_value_t, help_heading = "Calendar")]
@@ -162,6 +166,7 @@ fn config(args: &SimulateArgs) -> Result<SimulatorConfig, Failure> {
         .with_day_offset(args.day_offset)
         .with_to_inclusive(args.to_inclusive)
         .with_long_range(args.long_range)
+        .with_future(args.future)
         .with_month(args.month)
         .with_order(args.order)
         .with_paging(args.paging)

@@ -38,7 +38,7 @@ pub(super) struct Reply {
 pub(super) enum TransportError {
     #[error("the request got no whole answer")]
     Http { tracking_id: Option<String>, source: reqwest::Error },
-    #[error("the answer is longer than {limit} bytes")]
+    #[error("the answer is longer than {limit} bytes: pages of fewer records may be shorter")]
     TooLong { tracking_id: Option<String>, limit: usize },
 }
 
@@ -68,6 +68,8 @@ impl Client {
             .user_agent(USER_AGENT)
             .gzip(true)
             .redirect(Policy::none())
+            // It would send what HTTP/2 refuses again by itself, past the limits and unseen by any count.
+            .retry(reqwest::retry::never())
             .https_only(!local)
             .connector_layer(MapResponseLayer::new(move |connection| {
                 on_connect();

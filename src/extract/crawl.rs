@@ -32,14 +32,17 @@ const SETTLING: Days = Days::new(4);
 pub(super) enum Outcome {
     /// It was read.
     Whole(WindowRead),
-    /// It is to be asked for in these parts instead.
+    /// It is to be asked for in these parts instead; none where nothing of it is there yet.
     Parts(Vec<Window>),
+    /// It is to be begun anew when there are requests enough for it: it has so many pages.
+    PutOff(u64),
 }
 
 /// What ends a sweep early.
 enum Interruption {
     Disturbed(Disturbance),
     Parts(Vec<Window>),
+    PutOff(u64),
     Failed(ExtractError),
 }
 
@@ -74,7 +77,7 @@ impl<'a> Crawl<'a> {
             reads += 1;
             let disturbance = match self.sweep().await {
                 Ok(sweep) if sweep.is_proved() || former.as_ref() == Some(&sweep.multiset()) => {
-                    return Ok(Outcome::Whole(self.whole(sweep, reads)));
+                    return Ok(self.whole(sweep, reads));
                 }
                 Ok(sweep) => {
                     former = Some(sweep.multiset());
@@ -85,6 +88,10 @@ impl<'a> Crawl<'a> {
                     disturbance
                 }
                 Err(Interruption::Parts(parts)) => return Ok(self.cut(parts)),
+                Err(Interruption::PutOff(pages)) => {
+                    tracing::info!(window = %self.window, pages, "window waits until there are requests enough for it");
+                    return Ok(Outcome::PutOff(pages));
+                }
                 Err(Interruption::Failed(error)) => return Err(error),
             };
             if reads >= self.fetcher.settings.reads_per_window.max(1) {
@@ -118,7 +125,7 @@ impl<'a> Crawl<'a> {
     /// Reads one page, and tells whether there is another one.
     async fn step(&mut self, sweep: &mut Sweep) -> Result<bool, Interruption> {
         let (page, mut digest) = self.page(sweep).await?;
-        self.check_days(&digest)?;
+        self.check_days(sweep, &page, &digest)?;
         let next = digest.next_page_token.take();
         let is_first = sweep.pages.is_empty();
         sweep.add(page, digest)?;
@@ -136,12 +143,9 @@ impl<'a> Crawl<'a> {
     }
 
     async fn page(&mut self, sweep: &Sweep) -> Result<(Page, Digest), Interruption> {
-        let place = Place {
-            window: self.window,
-            number: sweep.number(),
-            token: sweep.token.as_deref(),
-            work: self.ticket.map_or(1, Ticket::work),
-        };
+        self.check_requests(sweep)?;
+        let place =
+            Place { window: self.window, number: sweep.number(), token: sweep.token.as_deref(), ticket: self.ticket };
         match self.fetcher.page(self.run, &mut self.budget, place).await {
             Ok((page, digest)) => {
                 self.fetcher.counters.pages.add();
@@ -159,12 +163,28 @@ impl<'a> Crawl<'a> {
         }
     }
 
+    /// Stops in time where the requests that are left do not suffice for all windows at work.
+    fn check_requests(&self, sweep: &Sweep) -> Result<(), Interruption> {
+        let Some(ticket) = self.ticket else { return Ok(()) };
+        let (read, limiter) = (sweep.number().into(), &self.fetcher.limiter);
+        if let Some(parts) = ticket.cut_to_fit(read, limiter.left()) {
+            return Err(Interruption::Parts(parts));
+        }
+        ticket.put_off(read, limiter.left_for_pages()).map_or(Ok(()), |pages| Err(Interruption::PutOff(pages)))
+    }
+
     /// An echo of fewer days than were asked for means that the upstream clamped the window. Of more days, as a
     /// date-time in another time zone may seem to be, it means no loss.
-    fn check_days(&self, digest: &Digest) -> Result<(), Interruption> {
+    fn check_days(&self, sweep: &mut Sweep, page: &Page, digest: &Digest) -> Result<(), Interruption> {
         let from = digest.from.unwrap_or(self.window.from());
         let to = digest.to.unwrap_or(self.window.to());
         if from <= self.window.from() && to >= self.window.to() {
+            return Ok(());
+        }
+        let today = page.received_at.date_naive();
+        // West of Greenwich it is yesterday for some hours yet, and nothing is lost of a day that has not begun.
+        if from <= self.window.from() && self.window.to() == today && to.succ_opt() == Some(today) {
+            sweep.read_to = Some(to);
             return Ok(());
         }
         tracing::warn!(window = %self.window, %from, %to, "the upstream clamped the window");
@@ -185,18 +205,25 @@ impl<'a> Crawl<'a> {
         ticket.begin(pages, goes_on).map_or(Ok(()), |parts| Err(Interruption::Parts(parts)))
     }
 
-    fn whole(&self, sweep: Sweep, reads: u32) -> WindowRead {
+    fn whole(&self, sweep: Sweep, reads: u32) -> Outcome {
         let (pages, records) = (sweep.pages.len(), sweep.received());
         tracing::info!(window = %self.window, pages, records, reads, "window read");
         self.fetcher.settings.observer.tell(Event::Whole { window: self.window, pages, records });
-        WindowRead {
-            window: self.window.clone(),
-            pages: sweep.pages,
+        if sweep.reported.is_none() {
+            self.fetcher.pulse.measure_untold(self.window, pages as f64 * f64::from(reads));
+        }
+        let Ok(window) = self.window.until(sweep.read_to.unwrap_or(self.window.to())) else {
+            // Its only day has not begun.
+            return Outcome::Parts(Vec::new());
+        };
+        Outcome::Whole(WindowRead {
+            pages: sweep.pages.into_iter().map(|page| Page { window: window.clone(), ..page }).collect(),
+            window,
             reported: sweep.reported,
             received: records,
             reads,
             started_at: sweep.started_at,
-        }
+        })
     }
 
     fn cut(&self, parts: Vec<Window>) -> Outcome {
@@ -228,6 +255,8 @@ struct Sweep {
     reported: Option<u64>,
     /// Whether records may still arrive in the window.
     is_open: bool,
+    /// The last day that there is, where the window's own has not begun.
+    read_to: Option<NaiveDate>,
     /// Whether something looks as if records had moved, been replaced or been damaged, or is wrong about the end.
     is_doubtful: bool,
     token: Option<String>,
@@ -247,6 +276,7 @@ impl Sweep {
             on_last_page: 0,
             reported: None,
             is_open: !settled,
+            read_to: None,
             is_doubtful: false,
             token: None,
             seen_tokens: HashSet::new(),

@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
@@ -64,6 +65,24 @@ pub enum ExtractError {
     DailyLimit {
         /// When requests are permitted again.
         resume_at: DateTime<Utc>,
+    },
+    /// Every request is answered "too many requests per second": others use up the account's rate.
+    #[error(
+        "too many requests per second, none taken for {} s, the last for {asked}{}, go on at {}",
+        waited.as_secs(), Quoted(tracking_id), resume_at.to_rfc3339_opts(SecondsFormat::Secs, true)
+    )]
+    Throttled {
+        /// What was asked for last.
+        asked: Asked,
+        /// How long no request was taken.
+        waited: Duration,
+        /// When it may be worth trying again.
+        resume_at: DateTime<Utc>,
+        /// The last answer's request id.
+        tracking_id: Option<String>,
+        /// The last answer.
+        #[source]
+        source: Cause,
     },
     /// The run has made as many requests as it was allowed.
     #[error("the run's own request limit is reached")]
@@ -131,6 +150,7 @@ impl ExtractError {
             Self::Refused { .. } => ErrorKind::Refused,
             Self::Unavailable { .. } | Self::TooManyFailures { .. } => ErrorKind::Unavailable,
             Self::DailyLimit { .. } => ErrorKind::DailyLimit,
+            Self::Throttled { .. } => ErrorKind::RateLimit,
             Self::RunLimit => ErrorKind::RunLimit,
             Self::Unstable { .. } | Self::Clamped { .. } => ErrorKind::Unstable,
             Self::Rejected { .. } => ErrorKind::Rejected,
@@ -145,6 +165,9 @@ impl ExtractError {
             Self::Unavailable { .. } => "Check the network and the upstream's status page, then run again.",
             Self::TooManyFailures { .. } => "Wait until the upstream has recovered, then run again.",
             Self::DailyLimit { .. } => "Run again at the time given; what is whole so far is kept.",
+            Self::Throttled { .. } => {
+                "Other apps use up the account's requests per second: run again at the time given, or when they are done."
+            }
             Self::RunLimit => "Run again to go on; what is whole so far is kept.",
             Self::Unstable { .. } => "Run again when the phone system is being changed less.",
             Self::Clamped { .. } => "Ask for later days only: the upstream keeps a limited time.",
@@ -157,7 +180,11 @@ impl ExtractError {
     /// Whether every other window would fail in the same way, so that none should be started.
     pub fn is_fatal(&self) -> bool {
         match self.kind() {
-            ErrorKind::Refused | ErrorKind::DailyLimit | ErrorKind::RunLimit | ErrorKind::Configuration => true,
+            ErrorKind::Refused
+            | ErrorKind::DailyLimit
+            | ErrorKind::RateLimit
+            | ErrorKind::RunLimit
+            | ErrorKind::Configuration => true,
             ErrorKind::Unavailable => {
                 matches!(self, Self::TooManyFailures { .. } | Self::Unavailable { asked: Asked::AccessToken, .. })
             }
@@ -176,6 +203,8 @@ pub enum ErrorKind {
     Unavailable,
     /// Run again after the time given.
     DailyLimit,
+    /// Run again after the time given, or when others ask for less.
+    RateLimit,
     /// Run again.
     RunLimit,
     /// The data disagree: run again, and look into it if it stays.

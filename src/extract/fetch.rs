@@ -6,6 +6,7 @@ use std::collections::hash_map::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::error::Category;
 use tokio::time::Instant;
 use url::Url;
@@ -21,7 +22,7 @@ use super::limiter::Limiter;
 use super::progress::{Counters, Event};
 use super::retry::{self, LastFailure, Run, WindowBudget};
 use super::settings::{DEFAULT_PAGE_SIZE, Settings};
-use super::share::Pulse;
+use super::share::{Pulse, Ticket};
 use crate::model::{Page, PageError, Window};
 
 const REPORT_PATH: &str = "/phone/reports/operationlogs";
@@ -48,8 +49,8 @@ pub(super) struct Place<'a> {
     pub(super) window: &'a Window,
     pub(super) number: u32,
     pub(super) token: Option<&'a str>,
-    /// How many pages the window still has: see [`Limiter::permit`].
-    pub(super) work: u64,
+    /// Says how many pages the window still has: see [`Limiter::permit`].
+    pub(super) ticket: Option<&'a Ticket>,
 }
 
 /// Why there is no page.
@@ -114,7 +115,7 @@ impl Fetcher {
         loop {
             run.check()?;
             let access = self.access().await?;
-            let permit = self.limiter.permit(place.work).await?;
+            let permit = self.limiter.permit(place.ticket).await?;
             // While this worker waited for its turn, another may have learnt that there is no use.
             run.check()?;
             self.counters.requests.add();
@@ -126,6 +127,7 @@ impl Fetcher {
             let failure = match answer {
                 Ok((page, digest)) => {
                     self.limiter.relax(sent_at);
+                    budget.relax();
                     self.pulse.observe(sent_at.elapsed());
                     if place.number == 0 {
                         self.pulse.measure(place.window, self.pages(&digest));
@@ -135,8 +137,16 @@ impl Fetcher {
                 Err(failure) => failure,
             };
             match self.react(run, budget, &mut tries, place, &failure)? {
-                Next::AskAgain { after } => tokio::time::sleep(delays.next().unwrap_or_default().max(after)).await,
-                Next::Pause { after } => self.limiter.throttle(sent_at, after),
+                Next::AskAgain { after } => {
+                    if !after.is_zero() {
+                        self.limiter.hold(after);
+                    }
+                    tokio::time::sleep(delays.next().unwrap_or_default().max(after)).await;
+                }
+                Next::Pause { after } => {
+                    let stalled = |stalled| failure.throttled(place.window, stalled);
+                    self.limiter.throttle(sent_at, after).map_err(stalled)?;
+                }
                 Next::Renew => {
                     if tries.renewals > 1 {
                         tokio::time::sleep(delays.next().unwrap_or_default()).await;
@@ -327,6 +337,11 @@ impl Failure {
 
     fn refused(&self, refusal: Refusal) -> ExtractError {
         ExtractError::Refused { refusal, answer: Box::new(self.answer()) }
+    }
+
+    fn throttled(&self, window: &Window, (waited, resume_at): (Duration, DateTime<Utc>)) -> ExtractError {
+        let LastFailure { asked, tracking_id, source } = self.last(window);
+        ExtractError::Throttled { asked, waited, resume_at, tracking_id, source }
     }
 
     fn rejected(&self, window: &Window) -> ExtractError {

@@ -1,7 +1,8 @@
 //! Workers in line for the next slot.
 //!
 //! The rule: who has the most work left goes first, so that all end together and none is left to read on alone, one
-//! round trip after the other; but nobody waits so long that its page token dies.
+//! round trip after the other; but where requests will not do for all, who has the least goes first, so that as many as
+//! can be get to their end. In either case nobody waits so long that its page token dies.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,6 +13,16 @@ use tokio::time::Instant;
 /// Who has waited this long goes first. Page tokens live 15 minutes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Who goes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Who has the most work left.
+    #[default]
+    MostWork,
+    /// Who has the least.
+    LeastWork,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Line(Arc<Mutex<State>>);
 
@@ -19,6 +30,7 @@ pub(super) struct Line(Arc<Mutex<State>>);
 struct State {
     /// Whether a turn is out.
     is_taken: bool,
+    order: Order,
     /// In order of arrival.
     waiting: Vec<Waiter>,
 }
@@ -53,13 +65,22 @@ impl Line {
             }
         }
     }
+
+    /// Says who goes first from now on.
+    pub(super) fn set_order(&self, order: Order) {
+        lock(&self.0).order = order;
+    }
 }
 
 impl State {
     fn next(&mut self, now: Instant) -> Option<Waiter> {
         let first = self.waiting.first()?;
-        let longest = || self.waiting.iter().enumerate().rev().max_by_key(|(_, waiter)| waiter.work);
-        let index = if now - first.since >= PATIENCE { 0 } else { longest()?.0 };
+        let waiting = self.waiting.iter().enumerate();
+        let index = match self.order {
+            _ if now - first.since >= PATIENCE => 0,
+            Order::MostWork => waiting.rev().max_by_key(|(_, waiter)| waiter.work)?.0,
+            Order::LeastWork => waiting.min_by_key(|(_, waiter)| waiter.work)?.0,
+        };
         Some(self.waiting.remove(index))
     }
 }
@@ -86,24 +107,28 @@ fn lock(mutex: &Mutex<State>) -> MutexGuard<'_, State> {
 #[cfg(test)]
 mod tests {
     use futures::FutureExt;
+    use test_case::test_case;
 
     use super::*;
 
+    #[test_case(Order::MostWork, [1, 3, 2, 0])]
+    #[test_case(Order::LeastWork, [0, 2, 1, 3])]
     #[tokio::test]
-    async fn the_most_work_goes_first_and_the_earliest_of_equals() {
+    async fn the_most_or_the_least_work_goes_first_and_the_earliest_of_equals(order: Order, expected: [usize; 4]) {
         let line = Line::default();
+        line.set_order(order);
         let mut held = line.turn(0).await;
         let mut waiting: Vec<_> = [3, 7, 5, 7].map(|work| Box::pin(line.turn(work))).into();
         for waiter in &mut waiting {
             assert!(waiter.now_or_never().is_none());
         }
-        for expected in [1, 3, 2, 0] {
+        for expected in expected {
             drop(held);
             let called: Vec<_> = waiting.iter_mut().map(|waiter| waiter.now_or_never()).collect();
             let index = called.iter().position(Option::is_some).unwrap();
             assert_eq!(index, expected);
             held = called.into_iter().flatten().next().unwrap();
-            waiting[index] = Box::pin(line.turn(0));
+            waiting[index] = Box::pin(line.turn(if order == Order::MostWork { 0 } else { 9 }));
         }
     }
 
@@ -122,12 +147,13 @@ mod tests {
         assert!(last.now_or_never().is_some());
     }
 
-    #[test]
-    fn nobody_waits_for_ever() {
+    #[test_case(Order::MostWork, 1000)]
+    #[test_case(Order::LeastWork, 1)]
+    fn nobody_waits_for_ever(order: Order, at_first: u64) {
         let since = Instant::now();
         let waiter = |work| Waiter { since, work, turn: oneshot::channel().0 };
-        let mut state = State { is_taken: true, waiting: vec![waiter(1), waiter(1000), waiter(2)] };
-        assert_eq!(state.next(since).unwrap().work, 1000);
-        assert_eq!(state.next(since + PATIENCE).unwrap().work, 1);
+        let mut state = State { is_taken: true, order, waiting: vec![waiter(9), waiter(1), waiter(1000), waiter(2)] };
+        assert_eq!(state.next(since).unwrap().work, at_first);
+        assert_eq!(state.next(since + PATIENCE).unwrap().work, 9);
     }
 }

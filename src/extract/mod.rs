@@ -31,11 +31,14 @@ mod error;
 mod fetch;
 mod limiter;
 mod line;
+mod pacer;
+mod pause;
 pub mod plan;
 mod progress;
 mod quota;
 mod retry;
 mod retry_after;
+mod seconds;
 mod settings;
 mod share;
 mod source;
@@ -49,7 +52,7 @@ pub use quota::{DayCount, InvalidPlan, Plan};
 pub use settings::{
     DEFAULT_BASE_URL, DEFAULT_CONNECT_TIMEOUT, DEFAULT_FIRST_DELAY, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_BODY_BYTES,
     DEFAULT_MAX_DELAY, DEFAULT_OAUTH_URL, DEFAULT_PAGE_SIZE, DEFAULT_READS_PER_WINDOW, DEFAULT_RETRIES_PER_RUN,
-    DEFAULT_RETRIES_PER_WINDOW, DEFAULT_THROTTLE_PAUSE, DEFAULT_THROTTLES_PER_WINDOW, DEFAULT_TOTAL_TIMEOUT,
-    DEFAULT_TRIES_PER_PAGE, DateFormat, Retries, Settings, Timeouts,
+    DEFAULT_RETRIES_PER_WINDOW, DEFAULT_THROTTLE_PATIENCE, DEFAULT_THROTTLE_PAUSE, DEFAULT_THROTTLES_PER_WINDOW,
+    DEFAULT_TOTAL_TIMEOUT, DEFAULT_TRIES_PER_PAGE, DateFormat, Retries, Settings, Timeouts,
 };
 pub use source::Source;

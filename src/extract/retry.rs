@@ -51,6 +51,11 @@ impl WindowBudget {
         Ok(())
     }
 
+    /// A page came: what was throttled before it was not in vain.
+    pub(super) fn relax(&mut self) {
+        self.throttles = 0;
+    }
+
     /// Counts an answer "too many requests per second".
     pub(super) fn throttle(&mut self, retries: &Retries, last: &LastFailure) -> Result<(), ExtractError> {
         self.throttles += 1;
@@ -134,6 +139,20 @@ mod tests {
             assert!(draws.iter().all(|draw| draw[n] <= bound));
             assert!(draws.iter().any(|draw| draw[n] > bound / 2) && draws.iter().any(|draw| draw[n] < bound / 4));
         }
+    }
+
+    #[test]
+    fn a_window_is_given_up_for_throttles_in_a_row_only() {
+        let retries = Retries { throttles_per_window: 3, ..Retries::default() };
+        let source: Cause = std::sync::Arc::from(Box::from("x"));
+        let last = LastFailure { asked: Asked::AccessToken, tracking_id: None, source };
+        let mut budget = WindowBudget::new();
+        for _ in 0..9 {
+            assert!((0..2).all(|_| budget.throttle(&retries, &last).is_ok()));
+            budget.relax();
+        }
+        assert!((0..2).all(|_| budget.throttle(&retries, &last).is_ok()));
+        assert!(budget.throttle(&retries, &last).is_err());
     }
 
     #[test]

@@ -16,8 +16,10 @@ pub const DEFAULT_OAUTH_URL: &str = "https://zoom.us/oauth/token";
 pub const DEFAULT_PAGE_SIZE: u16 = 300;
 /// How often a window is read at most until a reading is stable.
 pub const DEFAULT_READS_PER_WINDOW: u32 = 4;
-/// The longest body taken, after decompression. A page of 300 records is some tens of kilobytes.
-pub const DEFAULT_MAX_BODY_BYTES: usize = 64 << 20;
+/// The longest body taken, after decompression: 28 KB for each of 300 records, some hundred times what they have. Thirty
+/// at once, as the Pro plan's windows may be, stay within 256 MiB. Were every record to have 64 KiB, pages of a hundred
+/// would still be taken.
+pub const DEFAULT_MAX_BODY_BYTES: usize = 8 << 20;
 /// How long a connection may take to open.
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an answer may fall silent.
@@ -30,7 +32,7 @@ pub const DEFAULT_TRIES_PER_PAGE: u32 = 6;
 pub const DEFAULT_RETRIES_PER_WINDOW: u32 = 60;
 /// Failed requests after which a run is given up, beside one for every four requests.
 pub const DEFAULT_RETRIES_PER_RUN: u32 = 200;
-/// Answers "too many requests per second" after which a window is given up.
+/// Answers "too many requests per second" in a row after which a window is given up.
 pub const DEFAULT_THROTTLES_PER_WINDOW: u32 = 100;
 /// The bound of the first delay before asking again; each further one is twice as long.
 pub const DEFAULT_FIRST_DELAY: Duration = Duration::from_millis(500);
@@ -38,6 +40,9 @@ pub const DEFAULT_FIRST_DELAY: Duration = Duration::from_millis(500);
 pub const DEFAULT_MAX_DELAY: Duration = Duration::from_secs(30);
 /// How long all workers pause after an answer "too many requests per second"; twice as long when it comes again.
 pub const DEFAULT_THROTTLE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a run waits for one request to be taken while all are answered "too many requests per second".
+pub const DEFAULT_THROTTLE_PATIENCE: Duration = Duration::from_secs(300);
 
 /// The round trip that the default concurrency covers: with this many seconds' worth of requests in flight, the rate
 /// limit is the bound and not the latency.
@@ -145,7 +150,7 @@ pub struct Retries {
     /// Failed requests after which a run is given up, beside one for every four requests: an app whose requests mostly
     /// fail may be disabled by the upstream.
     pub per_run: u32,
-    /// Answers "too many requests per second" after which a window is given up.
+    /// Answers "too many requests per second" in a row after which a window is given up.
     pub throttles_per_window: u32,
     /// The bound of the first delay.
     pub first_delay: Duration,
@@ -153,6 +158,9 @@ pub struct Retries {
     pub max_delay: Duration,
     /// How long all workers pause after an answer "too many requests per second".
     pub throttle_pause: Duration,
+    /// How long a run waits for one request to be taken while all are answered "too many requests per second": then
+    /// others use up the account's rate, and it ends.
+    pub throttle_patience: Duration,
 }
 
 impl Default for Retries {
@@ -165,6 +173,7 @@ impl Default for Retries {
             first_delay: DEFAULT_FIRST_DELAY,
             max_delay: DEFAULT_MAX_DELAY,
             throttle_pause: DEFAULT_THROTTLE_PAUSE,
+            throttle_patience: DEFAULT_THROTTLE_PATIENCE,
         }
     }
 }

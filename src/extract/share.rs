@@ -4,12 +4,17 @@
 //! when answers are slow. But a part costs a page that is not full, days that parts share are read twice, and a first
 //! page whose window is cut is lost. The rule: a window is cut only as finely as the rate needs, and that may cost a
 //! small part of its pages at most.
+//!
+//! Where the requests that are left do not suffice for all windows, a second rule comes first: none is begun that they
+//! are not likely to bring to its end beside those at work. What is read of a window that is not whole is read for
+//! nothing, and the next run would begin with the same windows again.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::line::Order;
 use super::plan;
 use super::quota::Plan;
 use crate::model::{Seam, Window};
@@ -28,6 +33,11 @@ const LEAST_LOSS_PAGES: f64 = 10.0;
 const LOSS_PER_PART: f64 = 0.5;
 /// Latencies scatter, and parts are never equally long.
 const HEADROOM: f64 = 1.15;
+/// What windows come to scatters about what is expected of them, so parts are made to take less than there is.
+const FIT: f64 = 1.1;
+/// As many requests as a window may take that is not cut, should it have to be read twice: what to reckon with while
+/// nothing is known.
+pub(super) const UNTOLD_PAGES: u64 = 2 * MOST_PAGES;
 /// What is slightly too long is left as it is; a part, which was cut once already, even what is rather too long.
 const TOLERANCE: f64 = 1.1;
 const TOLERANCE_OF_PARTS: f64 = 1.6;
@@ -56,6 +66,9 @@ struct Known {
     /// The pages and mean days of windows whose total was told.
     pages: f64,
     days: f64,
+    /// The requests and mean days of whole windows whose total was not told.
+    untold_requests: f64,
+    untold_days: f64,
 }
 
 impl Pulse {
@@ -82,6 +95,13 @@ impl Pulse {
         self.changed.notify_one();
     }
 
+    /// Learns how many requests it took to read a window to its end whose total was not told.
+    pub(super) fn measure_untold(&self, window: &Window, requests: f64) {
+        let mut known = lock(&self.known);
+        known.untold_requests += requests;
+        known.untold_days += plan::mean_days(window);
+    }
+
     /// Waits until more is known.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
@@ -96,6 +116,15 @@ impl Pulse {
     fn pages_per_day(&self) -> Option<f64> {
         let known = lock(&self.known);
         (known.days > 0.0).then(|| known.pages / known.days)
+    }
+
+    /// How many requests a mean day takes, totals told or not.
+    fn requests_per_day(&self) -> Option<f64> {
+        let untold = || {
+            let known = lock(&self.known);
+            (known.untold_days > 0.0).then(|| known.untold_requests / known.untold_days)
+        };
+        self.pages_per_day().or_else(untold)
     }
 }
 
@@ -120,6 +149,8 @@ pub(super) struct Load {
 struct Work {
     /// Days of windows whose pages are not known.
     unknown_days: u64,
+    /// The pages that those of them which are at work are likely to have.
+    pages_expected: u64,
     /// Pages left in the others.
     pages_left: u64,
     pages_done: u64,
@@ -129,6 +160,32 @@ impl Load {
     pub(super) fn new(pulse: Arc<Pulse>, plan: Plan, concurrency: usize, seam: Seam) -> Arc<Self> {
         let per_second = f64::from(plan.per_second.get());
         Arc::new(Self { pulse, per_second, concurrency, seam, work: Mutex::default() })
+    }
+
+    /// How many requests the windows at work are likely to need yet.
+    fn needed(&self) -> u64 {
+        let work = lock(&self.work);
+        work.pages_left + work.pages_expected
+    }
+
+    /// Whether `left` requests are likely to bring one more window, of `pages` pages, to its end beside those at work.
+    pub(super) fn can_afford(&self, pages: u64, left: u64) -> bool {
+        self.needed() + pages <= left
+    }
+
+    /// The windows to ask for instead of one of `pages` pages, if that is more than the requests `left`, so that these
+    /// bring at least one to its end. `None` where days allow of no cut.
+    pub(super) fn cut_to_fit(&self, window: &Window, pages: u64, left: u64) -> Option<Vec<Window>> {
+        if left == 0 || pages <= left {
+            return None;
+        }
+        let parts = (pages as f64 * FIT / left as f64).ceil() as u64;
+        plan::parts(window, parts.max(2), self.seam)
+    }
+
+    /// How many requests a window that is begun now is likely to take, where that can be told.
+    pub(super) fn expected_pages(&self, window: &Window) -> Option<u64> {
+        self.pulse.requests_per_day().map(|per_day| (per_day * plan::mean_days(window)).ceil() as u64)
     }
 
     /// Counts a window to be read.
@@ -204,19 +261,57 @@ pub(super) struct Ticket {
     load: Arc<Load>,
     window: Window,
     is_part: bool,
-    /// The pages left, once known.
-    left: Mutex<Option<u64>>,
+    left: Mutex<Left>,
+}
+
+/// What is known of the pages that are left of a window.
+#[derive(Clone, Copy, Debug, Default)]
+enum Left {
+    /// Nothing, and it is not at work.
+    #[default]
+    Unknown,
+    /// It is at work, and likely to have so many.
+    Expected(u64),
+    /// So many are left.
+    Known(u64),
 }
 
 impl Ticket {
     /// The pages left to read; before they are known, more than any.
     pub(super) fn work(&self) -> u64 {
-        lock(&self.left).unwrap_or(u64::MAX)
+        match *lock(&self.left) {
+            Left::Known(pages) => pages,
+            Left::Unknown | Left::Expected(_) => u64::MAX,
+        }
+    }
+
+    /// Who goes first while `left` requests are left: see [`super::line`].
+    pub(super) fn order(&self, left: u64) -> Order {
+        if self.load.needed() > left { Order::LeastWork } else { Order::MostWork }
+    }
+
+    /// Learns that the window is begun, and is likely to have so many pages.
+    pub(super) fn start(&self, pages: u64) {
+        self.set(Left::Expected(pages));
+    }
+
+    /// The windows to read instead, where more pages are left than requests: the `read` ones are lost either way.
+    pub(super) fn cut_to_fit(&self, read: u64, left: u64) -> Option<Vec<Window>> {
+        let Left::Known(pages) = *lock(&self.left) else { return None };
+        if pages > left { self.load.cut_to_fit(&self.window, pages + read, left) } else { None }
+    }
+
+    /// How many pages the window has, if it is better put off: it turned out too long to be afforded beside the others
+    /// at work, and as yet no more than its first page is lost.
+    pub(super) fn put_off(&self, read: u64, left: u64) -> Option<u64> {
+        let Left::Known(pages) = *lock(&self.left) else { return None };
+        let needed = self.load.needed();
+        (read == 1 && pages < needed && needed > left).then_some(pages + read)
     }
 
     /// Learns that a reading begins, with a page of so many in all, and the windows to read instead, if that is better.
     pub(super) fn begin(&self, pages: u64, may_cut: bool) -> Option<Vec<Window>> {
-        self.set(Some(pages));
+        self.set(Left::Known(pages));
         if !may_cut {
             return None;
         }
@@ -228,27 +323,37 @@ impl Ticket {
     /// Learns that a page was read.
     pub(super) fn advance(&self) {
         let left = *lock(&self.left);
-        self.set(left.map(|left| left.saturating_sub(1)));
+        if let Left::Known(pages) = left {
+            self.set(Left::Known(pages.saturating_sub(1)));
+        }
         lock(&self.load.work).pages_done += 1;
     }
 
-    fn set(&self, pages: Option<u64>) {
+    fn set(&self, new: Left) {
         let (mut left, mut work) = (lock(&self.left), lock(&self.load.work));
         match *left {
-            Some(pages) => work.pages_left -= pages,
-            None => work.unknown_days -= self.window.days(),
+            Left::Unknown => work.unknown_days -= self.window.days(),
+            Left::Expected(pages) => {
+                work.unknown_days -= self.window.days();
+                work.pages_expected -= pages;
+            }
+            Left::Known(pages) => work.pages_left -= pages,
         }
-        match pages {
-            Some(pages) => work.pages_left += pages,
-            None => work.unknown_days += self.window.days(),
+        match new {
+            Left::Unknown => work.unknown_days += self.window.days(),
+            Left::Expected(pages) => {
+                work.unknown_days += self.window.days();
+                work.pages_expected += pages;
+            }
+            Left::Known(pages) => work.pages_left += pages,
         }
-        *left = pages;
+        *left = new;
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.set(Some(0));
+        self.set(Left::Known(0));
     }
 }
 
@@ -330,6 +435,41 @@ mod tests {
         drop((read, given_up));
         let work = lock(&load.work);
         assert_eq!((work.pages_left, work.unknown_days, work.pages_done), (0, 0, 1));
+    }
+
+    #[test]
+    fn a_window_is_begun_only_if_requests_suffice_for_it_beside_those_at_work() {
+        let load = load(200, Seam::Adjacent);
+        let [one, other] = [load.ticket(&month(), false), load.ticket(&month(), false)];
+        assert_eq!(load.expected_pages(&month()), None);
+        one.start(40);
+        assert!(load.can_afford(40, 80) && !load.can_afford(41, 80));
+        one.begin(50, false);
+        one.advance();
+        assert!(load.can_afford(31, 80) && !load.can_afford(32, 80));
+        other.start(31);
+        assert_eq!((one.order(80), one.order(79)), (Order::MostWork, Order::LeastWork));
+        drop((one, other));
+        assert!(load.can_afford(80, 80));
+        load.pulse.measure_untold(&month(), 84.0);
+        assert_eq!(load.expected_pages(&month()), Some(84));
+        load.pulse.measure(&month(), Some(42.0));
+        assert_eq!(load.expected_pages(&month()), Some(42));
+    }
+
+    #[test]
+    fn a_window_that_turns_out_too_long_waits_or_is_cut() {
+        let load = load(200, Seam::Adjacent);
+        let [one, other] = [load.ticket(&month(), false), load.ticket(&month(), false)];
+        one.start(30);
+        one.begin(41, false);
+        one.advance();
+        // Alone, it is cut where it is too long, and read on otherwise.
+        assert_eq!((one.put_off(1, 39), one.cut_to_fit(1, 40)), (None, None));
+        assert_eq!(one.cut_to_fit(1, 39).map(|parts| parts.len()), Some(2));
+        assert_eq!(one.cut_to_fit(1, 0), None);
+        other.start(30);
+        assert_eq!((one.put_off(1, 70), one.put_off(1, 69), one.put_off(2, 69)), (None, Some(41), None));
     }
 
     #[test]

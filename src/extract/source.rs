@@ -12,17 +12,16 @@ use tracing::Instrument;
 
 use super::crawl::{Crawl, Outcome};
 use super::credentials::Credentials;
+use super::digest::Digest;
 use super::error::{ExtractError, WindowFailure};
 use super::fetch::{Fetcher, Place, Stop};
 use super::progress::{Event, Usage};
 use super::quota::DayCount;
 use super::retry::{Run, WindowBudget};
+use super::seconds;
 use super::settings::{DateFormat, Settings};
-use super::share::{Load, Ticket, UnderWay};
-use crate::model::{Scope, Seam, Window, WindowRead};
-
-/// Requests that must be left for each window under way once they run short.
-const REQUESTS_KEPT_PER_WINDOW: u64 = 10;
+use super::share::{Load, Ticket, UNTOLD_PAGES, UnderWay};
+use crate::model::{Page, Scope, Seam, Window, WindowRead};
 
 /// An account's operation log. Clones share connections, token, limits and counters.
 #[derive(Clone)]
@@ -49,11 +48,15 @@ impl Source {
 
     /// How many records the upstream reports for a window, where it says so, for the price of one page.
     pub async fn total(&self, window: &Window) -> Result<Option<u64>, WindowFailure> {
-        let place = Place { window, number: 0, token: None, work: 1 };
+        Ok(self.first_page(window).await?.and_then(|(_, digest)| digest.total_records))
+    }
+
+    async fn first_page(&self, window: &Window) -> Result<Option<(Page, Digest)>, WindowFailure> {
+        let place = Place { window, number: 0, token: None, ticket: None };
         match self.fetcher.page(&Run::default(), &mut WindowBudget::new(), place).await {
-            Ok((_, digest)) => Ok(digest.total_records),
+            Ok(first) => Ok(Some(first)),
             Err(Stop::Failed(error)) => Err(WindowFailure { window: window.clone(), error }),
-            // No token was sent, so the complaint cannot be about one; there is no total to tell.
+            // No token was sent, so the complaint cannot be about one; there is no page to be had.
             Err(Stop::TokenExpired) => Ok(None),
         }
     }
@@ -67,6 +70,9 @@ impl Source {
     /// Finds out how windows may meet, from the totals of `day`, of the next and of both together, for the price of
     /// three pages. `None` where the days hold nothing or the upstream gives no totals: then another day may tell.
     ///
+    /// A day counts as one only where its page shows records of two seconds: were the last day of a window included with
+    /// its first second only, and had all happened in that second, the totals would add up too.
+    ///
     /// Both days should be so old that nothing arrives in them any more. Totals that do not add up mean that days must
     /// be shared: a last day that is not included shows as a day without records, or as two days that hold as much as
     /// the first alone.
@@ -76,12 +82,14 @@ impl Source {
         let (Ok(first), Ok(second), Ok(both)) = (window(day, day), window(next, next), window(day, next)) else {
             return Ok(None);
         };
-        let totals = tokio::try_join!(self.total(&first), self.total(&second), self.total(&both))?;
-        let (Some(first), Some(second), Some(both)) = totals else { return Ok(None) };
+        let (first, second, both) = tokio::try_join!(self.first_page(&first), self.total(&second), self.total(&both))?;
+        let is_more_than_a_second = first.as_ref().is_some_and(|(page, _)| seconds::are_several(page));
+        let first = first.and_then(|(_, digest)| digest.total_records);
+        let (Some(first), Some(second), Some(both)) = (first, second, both) else { return Ok(None) };
         Ok(match (first, second) {
             _ if both == 0 => None,
             // Each day alone holds something, so the last day of a window is included; together they hold it once.
-            (1.., 1..) if first.checked_add(second) == Some(both) => Some(Seam::Adjacent),
+            (1.., 1..) if first.checked_add(second) == Some(both) => is_more_than_a_second.then_some(Seam::Adjacent),
             // A day that is empty proves nothing, unless a window of one day can hold nothing at all.
             (0, 1..) | (1.., 0) => None,
             _ => Some(Seam::Shared),
@@ -97,6 +105,8 @@ impl Source {
             match Crawl::new(&self.fetcher, &run, &window, None).read().await {
                 Ok(Outcome::Whole(read)) => reads.push(read),
                 Ok(Outcome::Parts(parts)) => open.extend(parts.into_iter().rev()),
+                // Only windows that are read beside others are put off.
+                Ok(Outcome::PutOff(_)) => open.push(window),
                 Err(error) => return Err(WindowFailure { window, error }),
             }
         }
@@ -137,6 +147,8 @@ struct Job {
     is_part: bool,
     /// How many it was likely to have when it was begun.
     pages: f64,
+    /// How many it has, where it was begun before.
+    known: Option<u64>,
 }
 
 /// The workers of one run.
@@ -182,6 +194,9 @@ impl Crew {
             match outcome {
                 Ok(Outcome::Whole(read)) => return Some(Ok(read)),
                 Ok(Outcome::Parts(parts)) => self.queue_parts(parts),
+                Ok(Outcome::PutOff(pages)) => {
+                    self.queue.push_front(Job { known: Some(pages), ..self::job(&self.load, job.window, job.is_part) });
+                }
                 Err(error) => return Some(Err(WindowFailure { window: job.window, error })),
             }
         }
@@ -193,29 +208,40 @@ impl Crew {
         }
         while let Some(mut job) = self.queue.pop_front() {
             if let Some(parts) = self.load.cut_unread(&job.window).filter(|_| !job.is_part) {
-                self.fetcher.settings.observer.tell(Event::Cut { window: &job.window, parts: parts.len() });
-                drop(job);
-                self.queue_parts(parts);
+                self.cut(job, parts);
                 continue;
             }
             let undone = self.queue.len() + 1 + self.at_work.len();
             job.pages = self.load.pages(&job.window);
             let under_way = UnderWay { windows: self.at_work.len(), pages: self.pages_under_way };
-            if !self.load.has_room(under_way, job.pages, undone) || self.at_work.len() >= self.affordable() {
+            let expected = job.known.or_else(|| self.load.expected_pages(&job.window));
+            let left = self.fetcher.limiter.left();
+            if self.at_work.is_empty()
+                && let Some(parts) = expected.and_then(|pages| self.load.cut_to_fit(&job.window, pages, left))
+            {
+                self.cut(job, parts);
+                continue;
+            }
+            // One is read in any case: it is not certain that it does not fit.
+            let expected = expected.unwrap_or(UNTOLD_PAGES);
+            let is_affordable =
+                self.at_work.is_empty() || self.load.can_afford(expected, self.fetcher.limiter.left_for_pages());
+            if !is_affordable || !self.load.has_room(under_way, job.pages, undone) {
                 self.queue.push_front(job);
                 break;
             }
             self.pages_under_way += job.pages;
+            job.ticket.start(expected);
             let worker = work(Arc::clone(&self.fetcher), Arc::clone(&self.run), job);
             self.at_work.spawn(worker.in_current_span());
         }
     }
 
-    /// How many windows may be under way with the requests that are left: a window that they do not suffice to end is
-    /// read for nothing.
-    fn affordable(&self) -> usize {
-        let windows = self.fetcher.limiter.left() / REQUESTS_KEPT_PER_WINDOW;
-        usize::try_from(windows).unwrap_or(usize::MAX).max(1)
+    /// Puts parts in the place of a window of which nothing was read.
+    fn cut(&mut self, job: Job, parts: Vec<Window>) {
+        self.fetcher.settings.observer.tell(Event::Cut { window: &job.window, parts: parts.len() });
+        drop(job);
+        self.queue_parts(parts);
     }
 
     /// Parts go first: their window has waited already.
@@ -227,7 +253,7 @@ impl Crew {
 }
 
 fn job(load: &Arc<Load>, window: Window, is_part: bool) -> Job {
-    Job { ticket: load.ticket(&window, is_part), window, is_part, pages: 0.0 }
+    Job { ticket: load.ticket(&window, is_part), window, is_part, pages: 0.0, known: None }
 }
 
 async fn work(fetcher: Arc<Fetcher>, run: Arc<Run>, job: Job) -> (Job, Result<Outcome, ExtractError>) {

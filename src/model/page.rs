@@ -14,7 +14,7 @@ use super::{Body, Window};
 /// One response page, as received.
 #[derive(Clone)]
 pub struct Page {
-    /// The window it was asked for.
+    /// The window it was asked for, without a last day that had not begun where the upstream is.
     pub window: Window,
     /// Its place in the window, from 0.
     pub number: u32,
@@ -129,7 +129,7 @@ struct RawEnvelope<'a> {
 /// A window read to its end: every page, and what the upstream said there would be.
 #[derive(Clone, Debug)]
 pub struct WindowRead {
-    /// What was asked.
+    /// What was asked, without a last day that had not begun where the upstream is.
     pub window: Window,
     /// All pages, in order.
     pub pages: Vec<Page>,

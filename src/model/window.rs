@@ -54,6 +54,11 @@ impl Window {
         &self.scope
     }
 
+    /// The window up to `last`, which must not lie after its own last day; fails when it would be empty.
+    pub fn until(&self, last: NaiveDate) -> Result<Self, InvalidWindow> {
+        Self::try_new(self.from, last, self.scope.clone())
+    }
+
     /// How many days it holds, first and last included.
     pub fn days(&self) -> u64 {
         (self.to - self.from).num_days().unsigned_abs() + 1

@@ -14,6 +14,7 @@ pub(super) struct Stretch {
     scope: Scope,
     wanted: (NaiveDate, NaiveDate),
     asked: (NaiveDate, NaiveDate),
+    today: NaiveDate,
     done: Vec<(Window, DateTime<Utc>)>,
 }
 
@@ -28,7 +29,7 @@ impl Stretch {
                     last.wanted.1 = wanted.1;
                     last.asked.1 = asked.1;
                 }
-                _ => stretches.push(Self { scope: scope.clone(), wanted, asked, done: Vec::new() }),
+                _ => stretches.push(Self { scope: scope.clone(), wanted, asked, today, done: Vec::new() }),
             }
         }
         stretches
@@ -59,10 +60,15 @@ impl Stretch {
         for (first, last, read_at) in self.unions(seam) {
             let (whole_from, whole_until) = plan::covered_days(first, last);
             let from = if first == self.asked.0 { self.wanted.0 } else { whole_from };
-            let to = if last == self.asked.1 { self.wanted.1 } else { whole_until.min(self.wanted.1) };
+            let to = if self.is_end(last) { last } else { whole_until }.min(self.wanted.1);
             spans.extend(by_state((from, to), whole_until, read_at, settle));
         }
         spans
+    }
+
+    /// Whether nothing after `last` is to be had: in an account to the west, today may not have begun.
+    fn is_end(&self, last: NaiveDate) -> bool {
+        last == self.asked.1 || (self.asked.1 == self.today && last == back(self.today, 1))
     }
 
     /// The windows noted so far, joined where they meet, with the earliest time of reading.
@@ -183,6 +189,18 @@ mod tests {
             (covered[1].from, covered[1].to, covered[1].is_final),
             (day("2022-02-07"), day("2022-02-10"), false)
         );
+    }
+
+    #[test]
+    fn today_stays_uncovered_where_it_has_not_begun() {
+        let mut stretch = stretch("2022-02-01", "2022-02-10", "2022-02-10");
+        for window in stretch.windows(Seam::Shared) {
+            let last = window.to().min(day("2022-02-09"));
+            stretch.note(&window.until(last).unwrap(), at("2022-02-10T01:00:00Z"));
+        }
+        let covered = stretch.covered(TimeDelta::hours(72), Seam::Shared);
+        assert_eq!((covered[0].to, covered[0].is_final), (day("2022-02-06"), true));
+        assert_eq!((covered[1].to, covered[1].is_final), (day("2022-02-09"), false));
     }
 
     #[test]

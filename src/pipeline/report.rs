@@ -86,6 +86,8 @@ pub struct Stop {
 pub enum StopReason {
     /// The account's requests of the day are used up.
     DailyLimit,
+    /// Others use up the account's requests per second.
+    RateLimit,
     /// The run's own requests are used up.
     RunLimit,
     /// It was told to stop.

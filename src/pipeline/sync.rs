@@ -366,7 +366,7 @@ fn spawn_reader(
 fn gravity(error: &ExtractError) -> u8 {
     match error.kind() {
         ErrorKind::Refused | ErrorKind::Configuration => 4,
-        ErrorKind::DailyLimit | ErrorKind::RunLimit => 3,
+        ErrorKind::DailyLimit | ErrorKind::RateLimit | ErrorKind::RunLimit => 3,
         ErrorKind::Unavailable => 2,
         ErrorKind::Rejected => 1,
         ErrorKind::Unstable => 0,
@@ -376,6 +376,7 @@ fn gravity(error: &ExtractError) -> u8 {
 fn stop(error: &ExtractError) -> Stop {
     let reason = match error.kind() {
         ErrorKind::DailyLimit => StopReason::DailyLimit,
+        ErrorKind::RateLimit => StopReason::RateLimit,
         ErrorKind::RunLimit => StopReason::RunLimit,
         ErrorKind::Unstable => StopReason::Unmatched,
         ErrorKind::Refused | ErrorKind::Rejected | ErrorKind::Configuration => StopReason::Refused,
@@ -386,7 +387,7 @@ fn stop(error: &ExtractError) -> Stop {
 
 fn resume_at(error: &ExtractError) -> Option<DateTime<Utc>> {
     match error {
-        ExtractError::DailyLimit { resume_at } => Some(*resume_at),
+        ExtractError::DailyLimit { resume_at } | ExtractError::Throttled { resume_at, .. } => Some(*resume_at),
         _ => None,
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{FixedOffset, Offset, Utc};
 
 use super::{
-    AccountRecord, FaultPlan, GeneratorConfig, LastToken, Latency, LongRange, MonthLength, Paging, RateLimits,
+    AccountRecord, FaultPlan, Future, GeneratorConfig, LastToken, Latency, LongRange, MonthLength, Paging, RateLimits,
     RecordOrder, SecondWindow, SeenRequest,
 };
 
@@ -111,6 +111,8 @@ pub struct SimulatorConfig {
     pub month: MonthLength,
     /// What a longer range brings.
     pub long_range: LongRange,
+    /// What a range that goes on after the account's today brings.
+    pub future: Future,
 
     /// Whether the account has the phone system at all.
     pub phone_enabled: bool,
@@ -183,6 +185,7 @@ impl Default for SimulatorConfig {
             to_inclusive: true,
             month: MonthLength::default(),
             long_range: LongRange::default(),
+            future: Future::default(),
             phone_enabled: true,
             rate_limits: RateLimits::OFF,
             second_window: SecondWindow::default(),
@@ -229,6 +232,7 @@ options! {
     with_to_inclusive: to_inclusive = bool,
     with_month: month = MonthLength,
     with_long_range: long_range = LongRange,
+    with_future: future = Future,
     with_phone_enabled: phone_enabled = bool,
     with_rate_limits: rate_limits = RateLimits,
     with_second_window: second_window = SecondWindow,

@@ -45,7 +45,7 @@ pub use generator::{GeneratorConfig, InvalidGenerator, generate};
 pub use latency::Latency;
 pub use records::{AccountRecord, METADATA_KEYS, SUBSTITUTE_TIME, read_records};
 pub use server::{RunningSimulator, serve};
-pub use settings::{InvalidSetting, LastToken, LongRange, MonthLength, Paging, RecordOrder, SecondWindow};
+pub use settings::{Future, InvalidSetting, LastToken, LongRange, MonthLength, Paging, RecordOrder, SecondWindow};
 pub use stats::{Endpoint, SeenRequest, Stats};
 pub use throttle::RateLimits;
 pub use truth::GroundTruth;

@@ -10,7 +10,7 @@ use std::ops;
 use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 
 use super::stats::first;
-use super::{LongRange, SimulatorConfig};
+use super::{Future, LongRange, SimulatorConfig};
 
 const DEFAULT_PAGE_SIZE: u32 = 30;
 const MAX_PAGE_SIZE: u32 = 300;
@@ -71,7 +71,7 @@ impl Asked {
     pub(super) fn range(&self, config: &SimulatorConfig, now: DateTime<Utc>) -> Result<Range, InvalidParameter> {
         match self.dates {
             None => Ok(Range::last_day(config, now)),
-            Some(dates) => Ok(dates.within_a_month(config)?.range(config)),
+            Some(dates) => Ok(dates.within_a_month(config)?.until_today(config, now).range(config)),
         }
     }
 }
@@ -116,6 +116,18 @@ impl Dates {
             (LongRange::CutEnd, Self::Instants(from, _)) => Ok(Self::Instants(from, latest)),
             (LongRange::CutStart, Self::Days(_, to)) => Ok(Self::Days(earliest.date(), to)),
             (LongRange::CutStart, Self::Instants(_, to)) => Ok(Self::Instants(earliest, to)),
+        }
+    }
+
+    /// The dates cut to the account's today, where it does so.
+    fn until_today(self, config: &SimulatorConfig, now: DateTime<Utc>) -> Self {
+        let today = now.with_timezone(&config.day_offset).date_naive();
+        match (config.future, self) {
+            (Future::Keep, dates) => dates,
+            (Future::Cut, Self::Days(from, to)) => Self::Days(from.min(today), to.min(today)),
+            (Future::Cut, Self::Instants(from, to)) => {
+                Self::Instants(from.min(now.naive_utc()), to.min(now.naive_utc()))
+            }
         }
     }
 
@@ -219,6 +231,22 @@ mod tests {
         };
         assert_eq!(ends(LongRange::CutEnd), ("2022-01-15".into(), "2022-02-13".into()));
         assert_eq!(ends(LongRange::CutStart), ("2022-01-18".into(), "2022-02-16".into()));
+    }
+
+    #[test]
+    fn what_is_after_the_accounts_today_is_kept_or_cut() {
+        // It is noon of the 10th in UTC, and the evening of the 9th there.
+        let config = SimulatorConfig::default().with_day_offset(FixedOffset::west_opt(18 * 3600).unwrap());
+        let echoed = |config: &SimulatorConfig, query| {
+            let [_, _, from, to] = range(query, config).unwrap();
+            (from, to)
+        };
+        assert_eq!(echoed(&config, "from=2022-02-01&to=2022-02-10"), ("2022-02-01".into(), "2022-02-10".into()));
+        let config = config.with_future(Future::Cut);
+        assert_eq!(echoed(&config, "from=2022-02-01&to=2022-02-10"), ("2022-02-01".into(), "2022-02-09".into()));
+        assert_eq!(echoed(&config, "from=2022-02-10&to=2022-02-10"), ("2022-02-09".into(), "2022-02-09".into()));
+        let instants = "from=2022-02-01T00:00:00Z&to=2022-02-10T23:59:59Z";
+        assert_eq!(echoed(&config, instants), ("2022-02-01T00:00:00Z".into(), "2022-02-10T12:00:00Z".into()));
     }
 
     #[test]

@@ -108,6 +108,16 @@ choice! {
 }
 
 choice! {
+    /// What a range that goes on after the account's today brings.
+    Future, "answer to a range in the future",
+    /// What there is of it, with the range echoed as asked for.
+    #[default]
+    Keep = "keep",
+    /// The part up to the account's today; the echoed `to` tells.
+    Cut = "cut",
+}
+
+choice! {
     /// Which requests count against the limit per second.
     SecondWindow, "second window",
     /// Those of the same second of the server's clock, so that two bursts may meet at its end.

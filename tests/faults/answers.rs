@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use phonetrail::extract::{ErrorKind, Retries, Settings, Timeouts};
 use phonetrail::pipeline::StopReason;
-use phonetrail::simulator::{Fault, FaultPlan, Latency};
+use phonetrail::simulator::{Endpoint, Fault, FaultPlan, Latency, SeenRequest};
 use test_case::test_case;
 
 use super::trial::{CALIBRATION, Trial, always, config, four_times, in_the_third_window, third_window};
@@ -105,6 +105,22 @@ async fn too_many_requests_per_second_are_waited_out(headers: &[(&str, &str)], b
     let outcome = Trial::under(in_the_third_window(&fault)).await.fails_until_the_faults_end().await;
     assert_eq!(outcome.kind(), Some(ErrorKind::Unavailable));
     outcome.assert_says(&[&third_window(), "attempt 8 of 8", "HTTP 429", "tracking id v=2.0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_that_others_use_up_ends_the_run_and_keeps_whole_windows() {
+    // From the fourteenth request on: some windows are whole by then.
+    let later = |request: &SeenRequest| request.endpoint == Endpoint::Report && request.number > 13;
+    let mut trial = Trial::under(FaultPlan::new().when(u64::MAX, later, status(429, &[], PER_SECOND))).await;
+    trial.settings.concurrency = Some(2);
+    trial.settings.retries.throttle_patience = Duration::from_millis(200);
+    let outcome = trial.fails_until_the_faults_end().await;
+    assert_eq!(outcome.kind(), Some(ErrorKind::RateLimit));
+    outcome.assert_says(&["window 202", "HTTP 429", "tracking id v=2.0", "go on at 20"]);
+    let report = outcome.0.unwrap();
+    assert!(report.windows > 0 && report.requests < 13 + 20, "{report:?}");
+    let stop = report.stopped.unwrap();
+    assert!(stop.reason == StopReason::RateLimit && stop.resume_at.is_some());
 }
 
 #[test_case(&[("X-RateLimit-Type", "Daily-limit"), ("X-RateLimit-Remaining", "0")], DAILY; "as_documented")]

@@ -14,8 +14,14 @@ async fn a_total_costs_one_page() {
     assert_eq!(upstream.pages().len(), 1);
 }
 
-/// Totals of the days 7 and 8 of February, and of both.
-async fn calibrated(totals: [Option<u64>; 3]) -> (Option<Seam>, usize) {
+/// A record of the time `2022-02-07T{time}`.
+fn at(time: &str) -> String {
+    format!(r#"{{"time":"2022-02-07T{time}"}}"#)
+}
+
+/// Totals of the days 7 and 8 of February, and of both, where the pages show records at `times`.
+async fn calibrated(totals: [Option<u64>; 3], times: &[&str]) -> (Option<Seam>, usize) {
+    let records: Vec<String> = times.iter().map(|time| at(time)).collect();
     let upstream = Upstream::of_pages(move |asked, _| {
         let total = match (asked.param("from"), asked.param("to")) {
             (Some("2022-02-07"), Some("2022-02-07")) => totals[0],
@@ -23,7 +29,8 @@ async fn calibrated(totals: [Option<u64>; 3]) -> (Option<Seam>, usize) {
             (Some("2022-02-07"), Some("2022-02-08")) => totals[2],
             other => panic!("{other:?}"),
         };
-        page(if total == Some(0) { &[] } else { &["1"] }, total, "")
+        let records: Vec<&str> = records.iter().map(String::as_str).collect();
+        page(if total == Some(0) { &[] } else { &records }, total, "")
     })
     .await;
     let seam = upstream.source().calibrate(day("2022-02-07")).await.unwrap();
@@ -40,7 +47,17 @@ async fn calibrated(totals: [Option<u64>; 3]) -> (Option<Seam>, usize) {
 #[test_case([None, None, None], None; "no_totals")]
 #[tokio::test]
 async fn three_totals_tell_how_windows_may_meet(totals: [Option<u64>; 3], seam: Option<Seam>) {
-    assert_eq!(calibrated(totals).await, (seam, 3));
+    assert_eq!(calibrated(totals, &["09:00:00Z", "09:00:01Z"]).await, (seam, 3));
+}
+
+#[test_case(&["00:00:00Z", "00:00:00Z"]; "all_at_midnight")]
+#[test_case(&["00:00:00Z", "00:00:00.5Z", "01:00:00+01:00"]; "all_in_midnights_second")]
+#[test_case(&["00:00:00Z", "soon"]; "one_cannot_be_read")]
+#[test_case(&[]; "none_is_shown")]
+#[tokio::test]
+async fn a_day_that_may_be_no_more_than_a_second_tells_nothing(times: &[&str]) {
+    // Where the last day counted for its first second only, these totals would add up too.
+    assert_eq!(calibrated([Some(4), Some(5), Some(9)], times).await, (None, 3));
 }
 
 #[cfg(feature = "simulator")]

@@ -84,6 +84,23 @@ async fn a_long_body_is_not_taken_in() {
 }
 
 #[tokio::test]
+async fn a_page_of_a_hundred_huge_records_is_taken_and_one_of_three_hundred_is_not() {
+    let upstream = Upstream::of_pages(|asked, _| {
+        let count = asked.param("page_size").unwrap().parse().unwrap();
+        let record = format!(r#"{{"operation_detail":"{}"}}"#, "x".repeat(64 << 10));
+        page(&vec![record.as_str(); count], Some(count as u64), "")
+    })
+    .await;
+    let error = upstream.source().read(&february()).await.unwrap_err().error;
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(source, "the answer is longer than 8388608 bytes: pages of fewer records may be shorter");
+
+    let settings = Settings { page_size: 100, ..upstream.settings() };
+    let reads = Source::try_new(credentials(), settings).unwrap().read(&february()).await.unwrap();
+    assert_eq!(reads[0].received, 100);
+}
+
+#[tokio::test]
 async fn a_silent_upstream_is_not_waited_for_longer_than_set() {
     let upstream = Upstream::of_pages(|_, n| {
         if n == 0 {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::Days;
+use chrono::{Days, NaiveDate, Utc};
 use futures::StreamExt;
 use test_case::test_case;
 
@@ -243,6 +243,42 @@ async fn a_window_clamped_to_the_last_is_an_error() {
     let failure = upstream.source().read(&window("2022-02-01", "2022-02-02")).await.unwrap_err();
     assert!(matches!(failure.error, ExtractError::Clamped { .. }));
     assert_eq!(failure.error.kind(), ErrorKind::Unstable);
+}
+
+/// A page with one record, for a window that ends yesterday at the latest.
+fn until_yesterday(asked: &Asked) -> Told {
+    let (from, to) = (day(asked.param("from").unwrap()), day(asked.param("to").unwrap()));
+    let (from, to) = (from.min(yesterday()), to.min(yesterday()));
+    told(200, format!(r#"{{"total_records":1,"from":"{from}","to":"{to}","operation_logs":[1]}}"#))
+}
+
+fn yesterday() -> NaiveDate {
+    Utc::now().date_naive() - Days::new(1)
+}
+
+#[tokio::test]
+async fn a_window_that_ends_today_is_read_to_yesterday_where_it_is_still_yesterday() {
+    let upstream = Upstream::of_pages(|asked, _| until_yesterday(asked)).await;
+    let (today, start) = (yesterday() + Days::new(1), yesterday() - Days::new(5));
+    let asked = Window::try_new(start, today, Scope::All).unwrap();
+    let reads = upstream.source().read(&asked).await.unwrap();
+    let [read] = reads.as_slice() else { panic!("{reads:?}") };
+    let to_yesterday = Window::try_new(start, yesterday(), Scope::All).unwrap();
+    assert_eq!((&read.window, &read.pages[0].window), (&to_yesterday, &to_yesterday));
+    assert!(read.pages[0].request.contains(&format!("to={today}")), "{}", read.pages[0].request);
+
+    // Nothing of today is there yet.
+    let asked = Window::try_new(today, today, Scope::All).unwrap();
+    assert!(upstream.source().read(&asked).await.unwrap().is_empty());
+    // That it is two days ago is nowhere true.
+    let asked = Window::try_new(yesterday(), today, Scope::All).unwrap();
+    let days_ago = Upstream::of_pages(|_, _| {
+        let to = yesterday() - Days::new(1);
+        told(200, format!(r#"{{"total_records":0,"to":"{to}","operation_logs":[]}}"#))
+    })
+    .await;
+    let failure = days_ago.source().read(&asked).await.unwrap_err();
+    assert!(matches!(failure.error, ExtractError::Clamped { .. }));
 }
 
 #[tokio::test]
