@@ -34,7 +34,7 @@ pub(crate) fn choices() -> Vec<Choice> {
     choices.extend([choice("arrow schema", |builder| builder)].map(|c| Choice { arrow_schema: true, ..c }));
     choices
         .extend([1, 3, 6, 9].map(|level| choice(format!("zstd {level} throughout"), move |b| compress_all(b, level))));
-    for (column, levels) in [("record_id", [1, 3, 9]), ("event_time", [1, 3, 6]), ("operation_detail", [3, 6, 12])] {
+    for (column, levels) in [("record_id", [1, 3, 9]), ("event_time", [1, 3, 6]), ("operation_detail", [3, 4, 5])] {
         choices.extend(
             levels.map(|level| choice(format!("zstd {level} of {column}"), move |b| compress(b, column, level))),
         );

@@ -182,8 +182,10 @@ mod tests {
 
     fn record<'k>((_, month, time, json): &'k Key, account: &'k AccountId) -> KeyedRecord<'k> {
         let texts = time.map(|time| [0, 1, 2, 3, 4].map(|n| (u16::from(time), n)));
+        let mut id = [time.unwrap_or(u8::MAX); 16];
+        id[15] = account.as_str().as_bytes()[0];
         KeyedRecord {
-            record_id: RecordId([time.unwrap_or(255) ^ account.as_str().as_bytes()[0]; 16]),
+            record_id: RecordId(id),
             event_time: time.map(i64::from),
             account,
             partition: Partition { year: 2022, month: *month, category: "user".into() },

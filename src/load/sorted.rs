@@ -37,7 +37,7 @@ fn in_order(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use arrow::array::{Array, ArrayRef, AsArray, StringArray, TimestampMicrosecondArray, new_null_array};
+    use arrow::array::{ArrayRef, AsArray, StringArray, TimestampMicrosecondArray, new_null_array};
     use arrow::datatypes::TimestampMicrosecondType;
     use proptest::prelude::*;
 
