@@ -9,9 +9,9 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, FixedSizeBinaryBuilder, Int64Array, RecordBatch,
-    StringArray, StringBuilder,
+    Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray, StringBuilder,
 };
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
@@ -62,24 +62,23 @@ pub(super) fn schema() -> SchemaRef {
 }
 
 fn columns(records: &[KeyedRecord<'_>]) -> Result<RecordBatch, ArrowError> {
-    let ids: Vec<u8> = records.iter().flat_map(|record| record.record_id.0).collect();
-    let times: Int64Array = records.iter().map(|record| record.event_time).collect();
-    let known: BooleanArray = records.iter().map(|record| Some(record.category_known)).collect();
-    let mut texts = FixedSizeBinaryBuilder::with_capacity(records.len(), TEXTS_BYTES as i32);
-    let bytes = records.iter().map(|record| record.source.json.len()).sum();
-    let mut json = StringBuilder::with_capacity(records.len(), bytes);
-    for KeyedRecord { source, .. } in records {
-        match source.texts {
-            Some(places) => texts.append_value(packed(places))?,
-            None => texts.append_null(),
-        }
+    let mut ids = Vec::with_capacity(records.len() * ID_BYTES);
+    let mut texts = Vec::with_capacity(records.len() * TEXTS_BYTES);
+    let json_bytes = records.iter().map(|record| record.source.json.len()).sum();
+    let mut json = StringBuilder::with_capacity(records.len(), json_bytes);
+    for KeyedRecord { record_id, source, .. } in records {
+        ids.extend_from_slice(&record_id.0);
+        texts.extend_from_slice(&packed(source.texts.unwrap_or_default()));
         json.append_value(source.json);
     }
+    let times: Int64Array = records.iter().map(|record| record.event_time).collect();
+    let known = BooleanBuffer::collect_bool(records.len(), |row| records[row].category_known);
+    let has_texts = BooleanBuffer::collect_bool(records.len(), |row| records[row].source.texts.is_some());
     let columns: Vec<ArrayRef> = vec![
         Arc::new(FixedSizeBinaryArray::try_new(ID_BYTES as i32, ids.into(), None)?),
         Arc::new(times),
-        Arc::new(known),
-        Arc::new(texts.finish()),
+        Arc::new(BooleanArray::new(known, None)),
+        Arc::new(FixedSizeBinaryArray::try_new(TEXTS_BYTES as i32, texts.into(), Some(has_texts.into()))?),
         Arc::new(json.finish()),
     ];
     RecordBatch::try_new(schema(), columns)
@@ -137,7 +136,7 @@ impl PartitionRecords {
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         let mut order = Vec::with_capacity(parts.iter().map(|part| part.json.len()).sum());
         for (number, part) in (0..).zip(&parts) {
-            order.extend((0..).zip(part.json.iter()).map(|(row, _)| part.place(number, row)));
+            order.extend((0..part.json.len()).map(|row| part.place(number, row)));
         }
         order.sort_unstable();
         order.dedup_by_key(|place| place.record_id);
@@ -171,12 +170,12 @@ impl Part {
         })
     }
 
-    fn place(&self, part: u32, row: u32) -> Place {
-        let index = row as usize;
+    fn place(&self, part: u32, row: usize) -> Place {
         let mut id = [0; ID_BYTES];
-        id.copy_from_slice(self.ids.value(index));
-        let event_time = self.times.is_valid(index).then(|| self.times.value(index));
-        Place { event_time, record_id: RecordId(id), part, row }
+        id.copy_from_slice(self.ids.value(row));
+        let event_time = self.times.is_valid(row).then(|| self.times.value(row));
+        // An Arrow array of texts has no more rows than that.
+        Place { event_time, record_id: RecordId(id), part, row: row as u32 }
     }
 
     fn record(&self, partition: &Partition, place: Place) -> KeyedRecord<'_> {

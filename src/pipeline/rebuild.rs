@@ -24,7 +24,7 @@ use crate::model::{AccountId, Coverage, Page, Scope, Seam, Span};
 use crate::transform;
 
 /// How many packs are read at once. Each is some 25 MB when unpacked, and as much again as records that wait.
-const PARALLEL_PACKS: usize = 2;
+const PARALLEL_PACKS: usize = 3;
 
 /// How long before its first page arrived the reading of a window began at most: the longest that a request may take.
 const LONGEST_REQUEST: TimeDelta = TimeDelta::minutes(5);
