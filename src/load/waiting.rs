@@ -17,8 +17,12 @@ use arrow::error::ArrowError;
 
 use crate::model::{AccountId, KeyedRecord, Partition, RecordId, Source, by_partition};
 
-/// Records that are given back at once: enough for a batch to be built of, few enough to be held beside it.
-const BLOCK_RECORDS: usize = 8192;
+/// Records that are given back at once at most: enough for a batch to be built of, few enough to be held beside it; in
+/// tests, so few that there are many blocks.
+const BLOCK_RECORDS: usize = if cfg!(test) { 3 } else { 8192 };
+
+/// Bytes of their JSON at most, but for a single record that has more.
+const BLOCK_BYTES: usize = if cfg!(test) { 20 } else { 8 * 1024 * 1024 };
 
 /// Bytes of an identity.
 const ID_BYTES: usize = 16;
@@ -44,6 +48,11 @@ impl WaitingRecords {
             Ok(Self { partition, account: account.clone(), columns: columns(&records)? })
         };
         by_partition(records).into_iter().map(taken).collect()
+    }
+
+    /// The memory they take, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.columns.get_array_memory_size()
     }
 }
 
@@ -151,7 +160,19 @@ impl PartitionRecords {
     /// The records in order, several thousand at a time.
     pub fn blocks(&self) -> impl Iterator<Item = Vec<KeyedRecord<'_>>> {
         let record = |place: &Place| self.parts[place.part as usize].record(&self.partition, *place);
-        self.order.chunks(BLOCK_RECORDS).map(move |places| places.iter().map(record).collect())
+        let mut records = self.order.iter().map(record).peekable();
+        std::iter::from_fn(move || {
+            let (mut block, mut bytes) = (Vec::with_capacity(records.size_hint().0.min(BLOCK_RECORDS)), 0);
+            block.push(records.next()?);
+            while block.len() < BLOCK_RECORDS {
+                bytes += block.last().map_or(0, |record| record.source.json.len());
+                match records.next_if(|record| bytes + record.source.json.len() <= BLOCK_BYTES) {
+                    Some(record) => block.push(record),
+                    None => break,
+                }
+            }
+            Some(block)
+        })
     }
 }
 

@@ -36,8 +36,8 @@ use crate::transform;
 /// How many files are made at once.
 const PARALLEL_FILES: usize = 3;
 
-/// How many rows the files that are made at once have, but for one that has more: each takes half a kilobyte of memory.
-const PARALLEL_ROWS: u32 = 262_144;
+/// Bytes of the records that files are made of at once, but for a file of more: it takes twice as much to make one.
+const PARALLEL_BYTES: u32 = 64 * 1024 * 1024;
 
 /// How many files are written at once: each waits for the disk, or for object storage.
 const PARALLEL_WRITES: usize = 64;
@@ -373,12 +373,12 @@ struct Staged {
 
 /// Writes the rows of every partition as one file.
 async fn stage(store: &Store, runs: Arc<Runs>, ingested_at: DateTime<Utc>) -> Result<Staged, ReplayError> {
-    let room = Semaphore::new(PARALLEL_ROWS as usize);
-    let make = |(partition, rows): (Partition, usize)| {
+    let room = Semaphore::new(PARALLEL_BYTES as usize);
+    let make = |(partition, bytes): (Partition, usize)| {
         let (runs, room) = (Arc::clone(&runs), &room);
         async move {
-            let rows = u32::try_from(rows).unwrap_or(u32::MAX).min(PARALLEL_ROWS);
-            let _taken = room.acquire_many(rows).await;
+            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(PARALLEL_BYTES);
+            let _taken = room.acquire_many(bytes).await;
             tokio_rayon::spawn(move || Made::of(partition, &runs, ingested_at)).await
         }
     };
@@ -391,7 +391,7 @@ async fn stage(store: &Store, runs: Arc<Runs>, ingested_at: DateTime<Utc>) -> Re
     };
     // The largest first: at the end, small ones keep both cores busy.
     let mut partitions: Vec<(Partition, usize)> = runs.partitions().into_iter().collect();
-    partitions.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+    partitions.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
     let made = futures::stream::iter(partitions).map(make).buffer_unordered(PARALLEL_FILES);
     let mut written = made.map(write).buffer_unordered(PARALLEL_WRITES);
     let mut staged = Staged::default();
