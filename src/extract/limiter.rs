@@ -123,9 +123,9 @@ impl Limiter {
         lock(&self.quota).correct(used, Utc::now());
     }
 
-    /// Earlier runs made these requests.
-    pub(super) fn add_earlier(&self, earlier: DayCount) {
-        lock(&self.quota).add_earlier(earlier, Utc::now());
+    /// Others have made so many requests by now.
+    pub(super) fn set_others(&self, others: DayCount) {
+        lock(&self.quota).set_others(others, Utc::now());
     }
 
     /// How many requests may still be sent today by this run.

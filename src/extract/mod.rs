@@ -39,6 +39,7 @@ mod retry_after;
 mod settings;
 mod share;
 mod source;
+mod tally;
 #[cfg(test)]
 mod tests;
 

@@ -19,6 +19,7 @@ use super::quota::DayCount;
 use super::retry::{Run, WindowBudget};
 use super::settings::{DateFormat, Settings};
 use super::share::{Load, Ticket, UnderWay};
+use super::tally::{Tally, Unaccounted};
 use crate::model::{Scope, Seam, Window, WindowRead};
 
 /// Requests that must be left for each window under way once they run short.
@@ -28,6 +29,7 @@ const REQUESTS_KEPT_PER_WINDOW: u64 = 10;
 #[derive(Clone)]
 pub struct Source {
     fetcher: Arc<Fetcher>,
+    tally: Arc<Tally>,
 }
 
 impl fmt::Debug for Source {
@@ -39,7 +41,7 @@ impl fmt::Debug for Source {
 impl Source {
     /// A source for the account of `credentials`. Nothing is asked yet.
     pub fn try_new(credentials: Credentials, settings: Settings) -> Result<Self, ExtractError> {
-        Ok(Self { fetcher: Arc::new(Fetcher::try_new(credentials, settings)?) })
+        Ok(Self { fetcher: Arc::new(Fetcher::try_new(credentials, settings)?), tally: Arc::default() })
     }
 
     /// Signs in: fails when the credentials are refused. Scopes show only when a window is read.
@@ -119,9 +121,15 @@ impl Source {
         stream::unfold(crew, |mut crew| async move { crew.next().await.map(|item| (item, crew)) }).boxed()
     }
 
-    /// Counts requests that earlier runs made, which the source does not know of yet, against the day's limit.
-    pub fn add_earlier_requests(&self, earlier: DayCount) {
-        self.fetcher.limiter.add_earlier(earlier);
+    /// A ledger accounts for so many requests of the account by now: those that others made count against the day's
+    /// limit, too.
+    pub(crate) fn note_ledger(&self, ledger: DayCount) {
+        self.fetcher.limiter.set_others(self.tally.others(ledger));
+    }
+
+    /// The requests that no ledger accounts for yet, for a commit to do so.
+    pub(crate) fn unaccounted(&self) -> Unaccounted<'_> {
+        self.tally.claim(self.fetcher.counters.requests.get())
     }
 
     /// What was used since the source was made.

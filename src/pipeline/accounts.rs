@@ -83,10 +83,13 @@ pub async fn sync_accounts(
         compacted = session.compact(stop).await;
     }
     if let Some(session) = Arc::into_inner(session) {
+        // One that failed while it wrote may have left files behind, so the mark of the run stays.
+        let failed = |outcome: &AccountOutcome| {
+            outcome.result.as_ref().err().is_some_and(|error| !error.spares_the_destination())
+        };
         match done {
+            _ if !accounts.iter().any(failed) => session.end().await?,
             0 => session.abandon(),
-            done if done == accounts.len() => session.end().await?,
-            // One that failed may have left files behind, so the mark of the run stays.
             _ => {}
         }
     }

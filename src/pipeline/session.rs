@@ -153,13 +153,15 @@ impl Session {
         outcome
     }
 
-    /// Ends a run that went well.
+    /// Ends a run that the destination did not fail.
     pub(super) async fn end(self) -> Result<(), SyncError> {
-        let (Some(mut known), Some(table)) = (self.known.into_inner(), self.newest.into_inner()) else {
+        let Self { store, lock, newest, known, .. } = self;
+        let (Some(mut known), Some(table)) = (known.into_inner(), newest.into_inner()) else {
+            lock.into_inner().abandon(&store);
             return Ok(());
         };
         let head = Head::read(&table).await?;
-        Ok(known.leftovers.end(&self.store, &table, &head).await?)
+        Ok(known.leftovers.end(&store, &table, &head).await?)
     }
 
     /// Ends a run that did nothing.

@@ -16,7 +16,7 @@ use super::commit::{self, Run, Work};
 use super::days::Stretch;
 use super::report::{DayCounts, Stop, StopReason, SyncReport};
 use super::session::Session;
-use crate::extract::{DayCount, ErrorKind, ExtractError, Source, WindowFailure};
+use crate::extract::{ErrorKind, ExtractError, Source, Usage, WindowFailure};
 use crate::ledger::{self, CalibrationV1, Head, LedgerError};
 use crate::load::{Destination, LoadError, Table};
 use crate::model::{AccountId, Calibration, Coverage, DayState, PageError, Scope, Seam, Span, Window, WindowRead};
@@ -134,10 +134,18 @@ pub async fn sync(source: &Source, destination: &Destination, request: &SyncRequ
             session.end().await?;
             Ok(report)
         }
+        Err(error) if error.spares_the_destination() => session.end().await.and(Err(error)),
         Err(error) => {
             session.abandon();
             Err(error)
         }
+    }
+}
+
+impl SyncError {
+    /// Whether it befell the run while nothing was being written.
+    pub(super) fn spares_the_destination(&self) -> bool {
+        matches!(self, Self::EmptyRange { .. } | Self::Extract(_))
     }
 }
 
@@ -165,7 +173,7 @@ pub(super) async fn sync_account(
         stretches: Vec::new(),
         calibration: None,
         seam: Seam::Shared,
-        requests_accounted: 0,
+        used_before: source.usage(),
         report: SyncReport::default(),
         failure: None,
     };
@@ -207,8 +215,8 @@ struct Job<'r> {
     calibration: Option<Calibration>,
     /// How the windows meet.
     seam: Seam,
-    /// Requests that the run's commits account for so far.
-    requests_accounted: u64,
+    /// What the source had used when the run began.
+    used_before: Usage,
     report: SyncReport,
     failure: Option<ExtractError>,
 }
@@ -226,8 +234,7 @@ impl Job<'_> {
         let today = started_at.date_naive();
         if let Some(table) = table {
             let earlier = ledger::requests_on(table, account, today).await?;
-            let requests = u32::try_from(earlier).unwrap_or(u32::MAX);
-            self.source.add_earlier_requests(DayCount { day: today, requests });
+            self.source.note_ledger(commit::day_count(today, earlier));
         }
         for scope in &self.request.scopes {
             let open = coverage.open_days(account, scope, range.0, range.1);
@@ -261,7 +268,8 @@ impl Job<'_> {
                 Err(failure) => self.note_failure(failure),
             }
             let records: u64 = pending.iter().map(|read| read.received).sum();
-            if records >= self.request.commit_records || oldest.elapsed() >= self.request.commit_interval {
+            let is_due = records >= self.request.commit_records || oldest.elapsed() >= self.request.commit_interval;
+            if is_due && !pending.is_empty() {
                 self.commit(std::mem::take(&mut pending), table).await?;
             }
         }
@@ -287,8 +295,11 @@ impl Job<'_> {
         }
     }
 
+    /// Commits `reads`, and in any case the requests made since the commit before: the day's are shared by all runs.
     async fn commit(&mut self, reads: Vec<WindowRead>, table: &mut Option<Table>) -> Result<(), SyncError> {
-        if reads.is_empty() {
+        let unaccounted = self.source.unaccounted();
+        // No table is made for the sake of requests alone.
+        if reads.is_empty() && (unaccounted.requests() == 0 || table.is_none()) {
             return Ok(());
         }
         for read in &reads {
@@ -308,10 +319,11 @@ impl Job<'_> {
             Some(table) => turn.catch_up(table),
             None => table.insert(Table::create(store, commit::creation(&self.run)?).await?),
         };
-        let made = self.source.usage().requests;
-        let requests = made - std::mem::replace(&mut self.requests_accounted, made);
+        let requests = unaccounted.requests();
         let work = Work { reads: &reads, covered: &covered, requests, calibration: self.calibration };
-        commit::commit(store, table, &self.run, &work, &mut self.report).await?;
+        let of_day = commit::commit(store, table, &self.run, &work, &mut self.report).await?;
+        unaccounted.are_accounted_on(of_day.day);
+        self.source.note_ledger(of_day);
         turn.note(table);
         table.checkpoint_if_due().await;
         Ok(())
@@ -330,8 +342,8 @@ impl Job<'_> {
         };
         let coverage = head.as_ref().map(Head::coverage).unwrap_or_default();
         self.report.run_id = self.run.id;
-        self.report.requests = usage.requests;
-        self.report.throttled = usage.throttled;
+        self.report.requests = usage.requests - self.used_before.requests;
+        self.report.throttled = usage.throttled - self.used_before.throttled;
         self.report.version = table.map(Table::version);
         self.report.days = day_counts(&coverage, self.request, range);
         let interrupted = self.request.stop.is_cancelled().then(|| Stop::now(StopReason::Interrupted));
@@ -339,7 +351,7 @@ impl Job<'_> {
         self.report.wall_seconds = started.elapsed().as_secs_f64();
         match self.failure {
             // Nothing was read: there is no run to report on, only an error.
-            Some(error) if self.report.commits == 0 && gravity(&error) > 0 => Err(error.into()),
+            Some(error) if self.report.windows == 0 && gravity(&error) > 0 => Err(error.into()),
             failure => Ok(SyncReport { failure, ..self.report }),
         }
     }
