@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::crawl::{Crawl, Outcome};
@@ -117,7 +118,18 @@ impl Source {
         windows: impl IntoIterator<Item = Window>,
         seam: Seam,
     ) -> BoxStream<'static, Result<WindowRead, WindowFailure>> {
-        let crew = Crew::new(Arc::clone(&self.fetcher), windows, seam);
+        self.read_until(windows, seam, CancellationToken::new())
+    }
+
+    /// The same until `stop` is cancelled: then windows that are whole already are handed on, those under way are given
+    /// up, and the stream ends.
+    pub fn read_until(
+        &self,
+        windows: impl IntoIterator<Item = Window>,
+        seam: Seam,
+        stop: CancellationToken,
+    ) -> BoxStream<'static, Result<WindowRead, WindowFailure>> {
+        let crew = Crew::new(Arc::clone(&self.fetcher), windows, seam, stop);
         stream::unfold(crew, |mut crew| async move { crew.next().await.map(|item| (item, crew)) }).boxed()
     }
 
@@ -156,10 +168,16 @@ struct Crew {
     /// As many as the windows at work were likely to have when they were begun.
     pages_under_way: f64,
     at_work: JoinSet<(Job, Result<Outcome, ExtractError>)>,
+    stop: CancellationToken,
 }
 
 impl Crew {
-    fn new(fetcher: Arc<Fetcher>, windows: impl IntoIterator<Item = Window>, seam: Seam) -> Self {
+    fn new(
+        fetcher: Arc<Fetcher>,
+        windows: impl IntoIterator<Item = Window>,
+        seam: Seam,
+        stop: CancellationToken,
+    ) -> Self {
         let settings = &fetcher.settings;
         let load = Load::new(Arc::clone(&fetcher.pulse), settings.plan, settings.concurrency(), seam);
         let queue: VecDeque<Job> = windows.into_iter().map(|window| job(&load, window, false)).collect();
@@ -167,16 +185,20 @@ impl Crew {
             .settings
             .observer
             .tell(Event::Planned { windows: queue.len(), per_second: settings.plan.per_second.get() });
-        Self { fetcher, run: Arc::default(), load, queue, pages_under_way: 0.0, at_work: JoinSet::new() }
+        Self { fetcher, run: Arc::default(), load, queue, pages_under_way: 0.0, at_work: JoinSet::new(), stop }
     }
 
     /// The next window that is whole or has failed; `None` when all are done.
     async fn next(&mut self) -> Option<Result<WindowRead, WindowFailure>> {
         loop {
+            if self.stop.is_cancelled() {
+                return self.whole_by_now().map(Ok);
+            }
             self.start_workers();
             let done = tokio::select! {
                 done = self.at_work.join_next() => done?,
                 () = self.fetcher.pulse.changed(), if !self.queue.is_empty() => continue,
+                () = self.stop.cancelled() => continue,
             };
             let (job, outcome) = match done {
                 Ok(done) => done,
@@ -193,6 +215,15 @@ impl Crew {
                 Err(error) => return Some(Err(WindowFailure { window: job.window, error })),
             }
         }
+    }
+
+    /// A window that has become whole and was not handed on yet.
+    fn whole_by_now(&mut self) -> Option<WindowRead> {
+        let done = std::iter::from_fn(|| self.at_work.try_join_next());
+        done.filter_map(Result::ok).find_map(|(_, outcome)| match outcome {
+            Ok(Outcome::Whole(read)) => Some(read),
+            _ => None,
+        })
     }
 
     fn start_workers(&mut self) {

@@ -55,7 +55,10 @@ pub async fn sync_accounts(
     stop: &CancellationToken,
 ) -> Result<AccountsOutcome, SyncError> {
     let grace = accounts.iter().filter_map(|account| account.request.grace).max();
-    let session = Arc::new(Session::begin(destination, grace).await?);
+    let Some(session) = Session::begin(destination, grace, stop).await? else {
+        return Ok(AccountsOutcome::of_none(accounts));
+    };
+    let session = Arc::new(session);
     let side_by_side = accounts.len().clamp(1, PARALLEL_ACCOUNTS) as u64;
     let mut waiting = accounts.into_iter().enumerate();
     let mut at_work = JoinSet::new();
@@ -94,6 +97,17 @@ pub async fn sync_accounts(
         }
     }
     Ok(AccountsOutcome { accounts, compacted })
+}
+
+impl AccountsOutcome {
+    /// Of a run that was told to stop before it had begun.
+    fn of_none(accounts: Vec<AccountSync>) -> Self {
+        let outcome = |account: AccountSync| AccountOutcome {
+            account: account.request.account,
+            result: Ok(SyncReport::of_none()),
+        };
+        Self { accounts: accounts.into_iter().map(outcome).collect(), compacted: Vec::new() }
+    }
 }
 
 async fn work(AccountSync { source, request }: AccountSync, session: Arc<Session>) -> AccountOutcome {

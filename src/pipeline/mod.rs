@@ -12,6 +12,7 @@ mod compaction;
 mod comparison;
 mod days;
 mod leftovers;
+mod pending;
 mod rebuild;
 mod replay;
 mod report;

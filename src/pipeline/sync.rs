@@ -14,6 +14,7 @@ use tracing::Instrument;
 use super::calibration;
 use super::commit::{self, Run, Work};
 use super::days::Stretch;
+use super::pending::Pending;
 use super::report::{DayCounts, Stop, StopReason, SyncReport};
 use super::session::Session;
 use crate::extract::{ErrorKind, ExtractError, Source, Usage, WindowFailure};
@@ -127,7 +128,9 @@ pub enum SyncError {
 /// Gives the run's figures also when it stopped early ([`SyncReport::stopped`]); an error means that the run could not
 /// work at all, or that the destination failed under it.
 pub async fn sync(source: &Source, destination: &Destination, request: &SyncRequest) -> Result<SyncReport, SyncError> {
-    let session = Session::begin(destination, request.grace).await?;
+    let Some(session) = Session::begin(destination, request.grace, &request.stop).await? else {
+        return Ok(SyncReport::of_none());
+    };
     match sync_account(source, &session, request).await {
         Ok(mut report) => {
             report.add_compacted(session.compact(&request.stop).await);
@@ -242,44 +245,41 @@ impl Job<'_> {
         }
         let known = head.and_then(|head| CalibrationV1::find(&head.entry.calibrations, account));
         let count = windows(&self.stretches, Seam::Shared).len();
-        self.calibration = calibration::calibration(self.source, known, count, range, *started_at).await;
+        let calibration = calibration::calibration(self.source, known, count, range, *started_at);
+        self.calibration = tokio::select! {
+            biased;
+            () = self.request.stop.cancelled() => None,
+            calibration = calibration => calibration,
+        };
         self.seam = calibration::seam(self.calibration.as_ref());
         Ok(windows(&self.stretches, self.seam))
     }
 
+    /// Reads until all is read or the run is told to stop, and commits what is whole by then.
     async fn read_and_commit(&mut self, windows: Vec<Window>, table: &mut Option<Table>) -> Result<(), SyncError> {
-        let (mut reads, reader) = spawn_reader(self.source.clone(), windows, self.seam);
-        let mut pending: Vec<WindowRead> = Vec::new();
-        let mut oldest = Instant::now();
+        let stop = self.request.stop.child_token();
+        let (mut reads, reader) = spawn_reader(self.source.clone(), windows, self.seam, stop.clone());
+        // Where a commit fails, the reading ends too.
+        let _ended = stop.drop_guard();
+        let mut pending = Pending::new(self.request.commit_records, self.request.commit_interval);
         loop {
             let read = tokio::select! {
-                biased;
-                () = self.request.stop.cancelled() => None,
-                read = reads.recv() => read,
+                read = reads.recv() => match read {
+                    Some(read) => Some(read),
+                    None => break,
+                },
+                () = pending.wait() => None,
             };
-            let Some(read) = read else { break };
             match read {
-                Ok(read) => {
-                    if pending.is_empty() {
-                        oldest = Instant::now();
-                    }
-                    pending.push(read);
-                }
-                Err(failure) => self.note_failure(failure),
+                Some(Ok(read)) => pending.push(read),
+                Some(Err(failure)) => self.note_failure(failure),
+                None => {}
             }
-            let records: u64 = pending.iter().map(|read| read.received).sum();
-            let is_due = records >= self.request.commit_records || oldest.elapsed() >= self.request.commit_interval;
-            if is_due && !pending.is_empty() {
-                self.commit(std::mem::take(&mut pending), table).await?;
+            if pending.are_due() {
+                self.commit(pending.take(), table).await?;
             }
         }
-        if self.request.stop.is_cancelled() {
-            reader.abort();
-            // What had become whole while the last commit was made.
-            pending.extend(std::iter::from_fn(|| reads.try_recv().ok()).filter_map(Result::ok));
-        }
-        drop(reads);
-        self.commit(pending, table).await?;
+        self.commit(pending.take(), table).await?;
         match reader.await.map_err(JoinError::try_into_panic) {
             // The windows that a reader which broke down had still to read must not pass for read.
             Err(Ok(panic)) => std::panic::resume_unwind(panic),
@@ -357,15 +357,17 @@ impl Job<'_> {
     }
 }
 
-/// Reads in a task of its own, so that reading goes on while a commit is made.
+/// Reads in a task of its own, so that reading goes on while a commit is made. Once told to stop, it gives what is whole and
+/// ends.
 fn spawn_reader(
     source: Source,
     windows: Vec<Window>,
     seam: Seam,
+    stop: CancellationToken,
 ) -> (mpsc::Receiver<Result<WindowRead, WindowFailure>>, JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(WAITING_WINDOWS);
     let read = async move {
-        let mut reads = source.read_all(windows, seam);
+        let mut reads = source.read_until(windows, seam, stop);
         while let Some(read) = reads.next().await {
             if sender.send(read).await.is_err() {
                 return;
