@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::error::ExtractError;
 use super::line::Line;
-use super::quota::{DailyQuota, DayCount, Plan, Spent};
+use super::quota::{DailyQuota, DailyUse, DayCount, Plan, Spent};
 use super::settings::Settings;
 
 /// How long a pause grows when throttling does not end.
@@ -119,8 +119,13 @@ impl Limiter {
     }
 
     /// The upstream says how many requests of the day all apps of the account have made.
-    pub(super) fn correct(&self, used: u32) {
+    pub(super) fn correct(&self, used: DailyUse) {
         lock(&self.quota).correct(used, Utc::now());
+    }
+
+    /// The account's requests a day, where the upstream has said how many.
+    pub(super) fn told_limit(&self) -> Option<u32> {
+        lock(&self.quota).told_limit()
     }
 
     /// Others have made so many requests by now.

@@ -98,6 +98,13 @@ pub struct DayCount {
     pub requests: u32,
 }
 
+/// What the upstream says of a day of the account: all its apps share the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DailyUse {
+    pub(super) limit: u32,
+    pub(super) used: u32,
+}
+
 /// Why no further request may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spent {
@@ -119,6 +126,7 @@ pub(super) struct DailyQuota {
     others: u32,
     /// As many as the upstream said that all apps have made on that day, and those made here since.
     told: u32,
+    told_limit: Option<u32>,
     exhausted_until: Option<DateTime<Utc>>,
 }
 
@@ -133,7 +141,8 @@ impl DailyQuota {
     ) -> Self {
         let count = used.unwrap_or(DayCount { day: now.date_naive(), requests: 0 });
         let limit = plan.per_day.get().saturating_sub(reserve);
-        let mut quota = Self { limit, left_of_run: per_run, count, others: 0, told: 0, exhausted_until: None };
+        let mut quota =
+            Self { limit, left_of_run: per_run, count, others: 0, told: 0, told_limit: None, exhausted_until: None };
         quota.turn_the_day(now);
         quota
     }
@@ -172,9 +181,15 @@ impl DailyQuota {
     }
 
     /// The upstream says how many requests all apps of the account have made.
-    pub(super) fn correct(&mut self, used: u32, now: DateTime<Utc>) {
+    pub(super) fn correct(&mut self, DailyUse { limit, used }: DailyUse, now: DateTime<Utc>) {
         self.turn_the_day(now);
         self.told = self.told.max(used);
+        self.told_limit = Some(limit);
+    }
+
+    /// The account's limit, where the upstream has said it.
+    pub(super) fn told_limit(&self) -> Option<u32> {
+        self.told_limit
     }
 
     /// How many requests are left, of the day's and of the run's.
@@ -269,7 +284,7 @@ mod tests {
             quota.set_others(of("2022-02-01", others), now);
             assert_eq!(quota.count(now).requests, 1 + others);
         }
-        quota.correct(50, now);
+        quota.correct(DailyUse { limit: 100, used: 50 }, now);
         assert_eq!(quota.take(now), Ok(()));
         quota.set_others(of("2022-02-01", 40), now);
         assert_eq!(quota.count(now).requests, 51);
@@ -286,7 +301,7 @@ mod tests {
     fn what_the_upstream_says_goes_before_our_own_count() {
         let now = at("2022-02-01T10:00:00Z");
         let mut quota = DailyQuota::new(Plan::PRO, 0, None, None, now);
-        quota.correct(14_999, now);
+        quota.correct(DailyUse { limit: 15_000, used: 14_999 }, now);
         assert_eq!(quota.take(now), Ok(()));
         assert_eq!(quota.take(now), Err(Spent::Day(at("2022-02-02T00:00:00Z"))));
 

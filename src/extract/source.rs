@@ -16,7 +16,7 @@ use super::credentials::Credentials;
 use super::error::{ExtractError, WindowFailure};
 use super::fetch::{Fetcher, Place, Stop};
 use super::progress::{Event, Usage};
-use super::quota::DayCount;
+use super::quota::{DayCount, Plan};
 use super::retry::{Run, WindowBudget};
 use super::settings::{DateFormat, Settings};
 use super::share::{Load, Ticket, UnderWay};
@@ -142,6 +142,16 @@ impl Source {
     /// The requests that no ledger accounts for yet, for a commit to do so.
     pub(crate) fn unaccounted(&self) -> Unaccounted<'_> {
         self.tally.claim(self.fetcher.counters.requests.get())
+    }
+
+    /// The limits that the source keeps to.
+    pub fn plan(&self) -> Plan {
+        self.fetcher.settings.plan
+    }
+
+    /// How many requests a day the upstream allows the account, where an answer has said so.
+    pub fn allowed_per_day(&self) -> Option<u32> {
+        self.fetcher.limiter.told_limit()
     }
 
     /// What was used since the source was made.
