@@ -1,10 +1,12 @@
 //! Requests of the day: every one is accounted for in the ledger, whatever becomes of it, so that no run spends it twice.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use phonetrail::extract::Settings;
+use phonetrail::extract::{Event, Observer, Settings};
 use phonetrail::pipeline::{self, StopReason, SyncRequest};
-use phonetrail::simulator::{Endpoint, Fault, FaultPlan, GeneratorConfig, Latency, SimulatorConfig};
+use phonetrail::simulator::{Endpoint, Fault, FaultPlan, GeneratorConfig, SimulatorConfig};
 
 use crate::support::{Account, day, entries};
 
@@ -13,9 +15,9 @@ const FEBRUARY: [&str; 4] = ["--from", "2022-02-05", "--to", "2022-02-20"];
 const YEAR: [&str; 4] = ["--from", "2022-01-01", "--to", "2022-12-31"];
 
 /// An account whose months have three pages each.
-async fn account(latency: Duration) -> Account {
+async fn account() -> Account {
     let generated = GeneratorConfig { seed: 31, records: 9_000, from: day("2022-01-01"), to: day("2022-12-31") };
-    Account::start(SimulatorConfig::default().with_generated(generated).with_latency(Latency::fixed(latency))).await
+    Account::start(SimulatorConfig::default().with_generated(generated)).await
 }
 
 /// Runs a sync, and gives its exit code.
@@ -40,7 +42,7 @@ fn accounted(account: &Account) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_for_a_window_that_never_matches_are_remembered() {
-    let account = account(Duration::ZERO).await;
+    let account = account().await;
     let plan = ["--plan", "1000/s,30/day"];
     assert_eq!(sync(&account, JANUARY, plan).await, Some(0));
     account.simulator.inject(FaultPlan::new().on_next(Endpoint::Report, u64::MAX, Fault::DropRecord));
@@ -62,7 +64,7 @@ async fn requests_for_a_window_that_never_matches_are_remembered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_of_a_run_that_ended_before_a_window_was_whole_are_remembered() {
-    let account = account(Duration::ZERO).await;
+    let account = account().await;
     assert_eq!(sync(&account, JANUARY, ["--max-requests", "20"]).await, Some(0));
     for (limit, requests) in [("1", 1), ("2", 2), ("4", 4)] {
         let before = accounted(&account);
@@ -84,18 +86,32 @@ async fn requests_of_a_run_that_ended_before_a_window_was_whole_are_remembered()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_counts_what_another_one_has_spent_since_it_began() {
-    let account = account(Duration::from_millis(100)).await;
+    let account = account().await;
     assert_eq!(sync(&account, JANUARY, ["--plan", "1000/s,30/day"]).await, Some(0));
+    // The first window that is whole waits until the other run is over.
+    let (is_begun, is_over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (begun, over) = (Arc::clone(&is_begun), Arc::clone(&is_over));
+    let observer = Observer::new(move |event| {
+        if matches!(event, Event::Whole { .. }) && !begun.swap(true, Ordering::Relaxed) {
+            tokio::task::block_in_place(|| {
+                while !over.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+            });
+        }
+    });
     let (settings, destination) = (account.settings(), account.destination());
-    let source =
-        account.source_with(Settings { plan: "1000/s,30/day".parse().unwrap(), concurrency: Some(1), ..settings });
+    let plan = "1000/s,30/day".parse().unwrap();
+    let source = account.source_with(Settings { plan, concurrency: Some(1), observer, ..settings });
     let (from, to) = (Some(day("2022-01-01")), Some(day("2022-12-31")));
     let request = SyncRequest { from, to, commit_records: 1, ..account.request() };
     let other = async {
-        while account.simulator.stats().report_requests < 12 {
+        while !is_begun.load(Ordering::Relaxed) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        sync(&account, YEAR, ["--max-requests", "8"]).await
+        let code = sync(&account, YEAR, ["--max-requests", "8"]).await;
+        is_over.store(true, Ordering::Relaxed);
+        code
     };
     let (report, other) = tokio::join!(pipeline::sync(&source, &destination, &request), other);
     assert_eq!(other, Some(75));
@@ -105,7 +121,7 @@ async fn a_run_counts_what_another_one_has_spent_since_it_began() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_is_used_again_counts_no_request_twice() {
-    let account = account(Duration::ZERO).await;
+    let account = account().await;
     let (source, destination) = (account.source(), account.destination());
     let mut requests = 0;
     for (from, to) in [("2022-01-01", "2022-01-20"), ("2022-02-05", "2022-02-20"), ("2022-01-01", "2022-06-30")] {

@@ -7,7 +7,9 @@ use phonetrail::simulator::{Fault, FaultPlan, LastToken, LongRange, MonthLength,
 use serde_json::json;
 use test_case::{test_case, test_matrix};
 
-use super::trial::{CALIBRATION, Trial, always, at_page_token, config, four_times, in_the_third_window, third_window};
+use super::trial::{
+    CALIBRATION, PAGES, Trial, always, at_page_token, config, four_times, in_the_third_window, third_window,
+};
 
 #[test_matrix([300, 400, 1001], ["The next page token is invalid or expired.", "The next page token is either invalid or has expired.", "Next page token is invalid\r\nAsk for the first page again."])]
 #[tokio::test(flavor = "multi_thread")]
@@ -29,9 +31,6 @@ async fn restarts_at_page_token(at: u64, fault: Fault) {
     let of_its_window = 1 + (at - 1) % (PAGES - 1);
     assert_eq!(report.requests, report.pages + CALIBRATION + of_its_window + 1, "{at}");
 }
-
-/// How many pages each window has.
-const PAGES: u64 = 4;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_token_that_dies_at_any_page_restarts_its_window() {

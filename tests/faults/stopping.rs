@@ -9,7 +9,7 @@ use phonetrail::load::Destination;
 use phonetrail::pipeline::{self, AccountSync, StopReason, SyncReport};
 use phonetrail::simulator::Fault;
 
-use super::trial::{Trial, always, config, in_the_third_window};
+use super::trial::{CALIBRATION, PAGES, Trial, always, config, in_the_third_window};
 use crate::support::entries;
 
 /// How long it may take to stop.
@@ -60,8 +60,9 @@ mod signals {
     async fn told_to_stop_a_run_commits_what_is_whole_and_says_so(signal: &str) {
         let trial = Trial::under(in_the_third_window(&Fault::Hang)).await;
         let child = sync(&trial, &["--from", "2022-01-01", "--to", "2022-03-31"]);
-        // All but those of the window that will never come.
-        until(|| trial.account.simulator.stats().pages_served >= 12).await;
+        // All pages but those of the window that will never come; the program has a moment to see that its window is whole.
+        until(|| trial.account.simulator.stats().pages_served >= CALIBRATION + 3 * PAGES).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
         let (_, report) = stopped(child, signal).await;
         assert!(report["rows_new"].as_u64().unwrap() > 0);
         assert_eq!(trial.found().len() as u64, report["rows_new"].as_u64().unwrap());
@@ -130,12 +131,12 @@ async fn told_to_stop_during_a_commit_a_run_keeps_what_has_become_whole_meanwhil
     let requests = Trial::start(config()).await.heals().await.requests;
     let mut trial = Trial::start(config()).await;
     trial.request.commit_records = 1;
-    let slow = ThrottleConfig { wait_put_per_call: Duration::from_millis(300), ..ThrottleConfig::default() };
+    let slow = ThrottleConfig { wait_put_per_call: Duration::from_millis(500), ..ThrottleConfig::default() };
     let objects = Arc::new(ThrottledStore::new(InMemory::new(), slow));
     let destination = Destination::on(objects, "memory:///trail").unwrap();
     let told = async {
         until(|| trial.account.simulator.stats().report_requests == requests).await;
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(800)).await;
         trial.request.stop.cancel();
     };
     let source = trial.account.source_with(trial.settings.clone());

@@ -30,6 +30,9 @@ pub(super) fn third_window() -> String {
 /// Requests that it takes to find out how they may meet.
 pub(super) const CALIBRATION: u64 = 3;
 
+/// How many pages each window has.
+pub(super) const PAGES: u64 = 4;
+
 /// Stands in every record's detail, and nowhere else.
 pub(super) const DETAIL_WORD: &str = "upstairs";
 
