@@ -1,7 +1,6 @@
-//! Quotas and being told to stop: whole windows are kept, and the next run goes on.
+//! Quotas: whole windows are kept, and the next run goes on.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -178,24 +177,4 @@ async fn two_runs_that_share_the_rate_are_slower_and_whole() {
         let number = |name: &str| report[name].as_u64().unwrap();
         assert!(number("throttled") * 4 <= number("requests"), "{report}");
     }
-}
-
-#[cfg(unix)]
-#[tokio::test(flavor = "multi_thread")]
-async fn told_to_stop_a_run_commits_what_is_whole_and_says_so() {
-    let account = account(Duration::from_millis(60)).await;
-    let mut command: Command = account.command("sync");
-    command.args(RANGE).args(["--plan", "20/s,30000/day"]).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().unwrap();
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
-    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
-    let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap();
-
-    assert_eq!(output.status.code(), Some(75), "{}", String::from_utf8_lossy(&output.stderr));
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["stopped"]["reason"], "interrupted");
-    assert_eq!(rows(&account.path()).len() as u64, report["rows_new"].as_u64().unwrap());
-
-    assert!(account.run("sync", &RANGE).await.status.success());
-    assert_exact(&account);
 }

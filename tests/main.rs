@@ -23,6 +23,7 @@ mod hostile;
 mod ledger;
 mod limits;
 mod objects;
+mod quota;
 mod replay;
 mod samples;
 mod schemas;

@@ -31,18 +31,46 @@ pub(super) struct CheckArgs {
 
 /// Prints a line for everything tried, and gives the code of the first that fails; of several accounts, the gravest.
 pub(super) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
-    let (destination, layers) = args.destination.resolve()?;
-    let exit = match layers.accounts(&args.upstream, &args.account)? {
-        Accounts::One(resolved) => {
-            print(&line("ok", "settings", &resolved.describe()))?;
-            let source = source(*resolved)?;
-            show(pipeline::check_upstream(&source).await, "")?
-        }
-        Accounts::Several(accounts) => check_accounts(accounts).await?,
+    let layers = args.destination.layers()?;
+    // Resolved before anything is printed: wrong usage is told by itself.
+    let destination = usable(args.destination.destination(&layers))?;
+    let upstream = match usable(layers.accounts(&args.upstream, &args.account))? {
+        Ok(Accounts::One(resolved)) => check_account(*resolved).await?,
+        Ok(Accounts::Several(accounts)) => check_accounts(accounts).await?,
+        Err(failure) => skip("settings", &failure, pipeline::skip_upstream())?,
     };
-    let destination = show(pipeline::check_destination(&destination).await, "")?;
+    let destination = match destination {
+        Ok(destination) => show(pipeline::check_destination(&destination).await, "")?,
+        Err(failure) => skip("destination", &failure, vec![Checked { name: "table", finding: Finding::Skipped }])?,
+    };
     // What is wrong with the upstream is met first.
-    Ok(if exit == Exit::Done { destination } else { exit })
+    Ok(if upstream == Exit::Done { destination } else { upstream })
+}
+
+/// What was resolved, or why not, unless the command itself is at fault.
+fn usable<T>(resolved: Result<T, Failure>) -> Result<Result<T, Failure>, Failure> {
+    match resolved {
+        Err(failure) if failure.exit() == Exit::Usage => Err(failure),
+        resolved => Ok(resolved),
+    }
+}
+
+async fn check_account(resolved: Resolved) -> Result<Exit, Failure> {
+    let described = resolved.describe();
+    match source(resolved) {
+        Ok(source) => {
+            print(&line("ok", "settings", &described))?;
+            show(pipeline::check_upstream(&source).await, "")
+        }
+        Err(failure) => skip("settings", &failure, pipeline::skip_upstream()),
+    }
+}
+
+/// Prints what fails, and what could therefore not be tried.
+fn skip(name: &str, failure: &Failure, skipped: Vec<Checked>) -> Result<Exit, Failure> {
+    print(&line("fails", name, failure.text()))?;
+    show(skipped, "")?;
+    Ok(failure.exit())
 }
 
 /// Tries the accounts side by side, and shows each by itself.

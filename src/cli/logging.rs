@@ -3,7 +3,11 @@
 use std::io::{IsTerminal, stderr};
 
 use clap::ValueEnum;
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// The variable that sets the level.
 const LEVEL_VARIABLE: &str = "PHONETRAIL_LOG";
@@ -32,8 +36,15 @@ pub(super) fn start(format: LogFormat) {
         .with_writer(stderr)
         .with_ansi(stderr().is_terminal())
         .with_target(false);
+    let harmless = filter_fn(is_harmless);
     match format {
-        LogFormat::Text => subscriber.init(),
-        LogFormat::Json => subscriber.json().init(),
+        LogFormat::Text => subscriber.finish().with(harmless).init(),
+        LogFormat::Json => subscriber.json().finish().with(harmless).init(),
     }
+}
+
+/// Whether what is logged there holds no contents of records, whatever level is set: the library of the table's log prints
+/// the statistics of data files, least and greatest values included, where it is to be debugged.
+fn is_harmless(metadata: &Metadata<'_>) -> bool {
+    !metadata.target().starts_with("delta_kernel") || *metadata.level() <= Level::INFO
 }

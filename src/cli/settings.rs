@@ -183,11 +183,20 @@ impl Resolved {
 impl DestinationArgs {
     /// The destination, and the layers for everything else.
     pub(super) fn resolve(&self) -> Result<(Destination, Layers), Failure> {
-        let layers = Layers::read(self.config.as_deref())?;
+        let layers = self.layers()?;
+        Ok((self.destination(&layers)?, layers))
+    }
+
+    /// The layers of settings.
+    pub(super) fn layers(&self) -> Result<Layers, Failure> {
+        Ok(Layers::read(self.config.as_deref())?)
+    }
+
+    /// The destination that is given, or else that of `layers`.
+    pub(super) fn destination(&self, layers: &Layers) -> Result<Destination, Failure> {
         let stored = || layers.environment.destination.clone().or_else(|| layers.file.destination.clone());
         let given = self.destination.as_deref().map(|text| flag_destination("--destination", text)).transpose()?;
-        let destination = given.or_else(stored).ok_or(SettingError::Missing("destination"))?;
-        Ok((destination, layers))
+        Ok(given.or_else(stored).ok_or(SettingError::Missing("destination"))?)
     }
 }
 

@@ -218,3 +218,45 @@ fn judge(reply: &Reply) -> Result<Option<Duration>, ExtractError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::AccountId;
+
+    /// Where the bearer goes that `oauth_url` gave out with `api_url`, when `base_url` is set.
+    fn base(base_url: &str, oauth_url: &str, api_url: Option<&str>) -> String {
+        let settings =
+            Settings { base_url: base_url.to_owned(), oauth_url: oauth_url.to_owned(), ..Settings::default() };
+        let credentials = Credentials::AccessToken { account_id: None::<AccountId>, token: Secret::new("token") };
+        Authority::try_new(credentials, &settings).unwrap().base_for(api_url).url().to_string()
+    }
+
+    #[test]
+    fn a_token_goes_to_no_address_that_is_neither_the_upstreams_nor_its_issuers() {
+        let issuers = ["https://zoom.us/oauth/token", "http://127.0.0.1:1/oauth/token"];
+        let hostile = [
+            "http://0.0.0.0:2",
+            "http://10.0.0.1",
+            "http://169.254.169.254",
+            "https://zoom.us.example",
+            "https://127.0.0.1.example",
+            "https://example.org/zoom.us",
+            "http://api.zoom.us",
+            "file:///etc",
+            "nonsense",
+            "",
+        ];
+        for issuer in issuers {
+            for api_url in hostile {
+                assert_eq!(base(DEFAULT_BASE_URL, issuer, Some(api_url)), DEFAULT_BASE_URL, "{issuer} {api_url}");
+            }
+            assert_eq!(base(DEFAULT_BASE_URL, issuer, None), DEFAULT_BASE_URL);
+            assert_eq!(base(DEFAULT_BASE_URL, issuer, Some("https://api-eu.zoom.us")), "https://api-eu.zoom.us/v2");
+            let set = "https://proxy.example/v2";
+            assert_eq!(base(set, issuer, Some("https://api-eu.zoom.us")), set);
+        }
+        let local = |issuer| base(DEFAULT_BASE_URL, issuer, Some("http://127.0.0.1:2"));
+        assert_eq!(issuers.map(local), [DEFAULT_BASE_URL, "http://127.0.0.1:2/v2"]);
+    }
+}

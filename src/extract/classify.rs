@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::client::Reply;
 use super::error::{Answer, Refusal};
+use super::quota::DailyUse;
 use super::{quota, retry_after};
 
 /// A `Retry-After` beyond this speaks of the daily limit: those of the limit per second are seconds.
@@ -99,8 +100,8 @@ pub(super) fn answer(reply: &Reply) -> Answer {
     }
 }
 
-/// How many requests of its daily limit the account has made, where the answer says so.
-pub(super) fn used_today(reply: &Reply) -> Option<u32> {
+/// What the account's daily limit is and how much of it is used, where the answer says so.
+pub(super) fn used_today(reply: &Reply) -> Option<DailyUse> {
     let number = |name| reply.header(name)?.trim().parse::<u32>().ok();
     let limit = number("x-ratelimit-limit")?;
     let remaining = number("x-ratelimit-remaining")?;
@@ -108,7 +109,7 @@ pub(super) fn used_today(reply: &Reply) -> Option<u32> {
         Some(kind) => kind.to_ascii_lowercase().contains("daily"),
         None => limit >= LEAST_DAILY_LIMIT,
     };
-    daily.then(|| limit.saturating_sub(remaining))
+    daily.then(|| DailyUse { limit, used: limit.saturating_sub(remaining) })
 }
 
 fn too_many(reply: &Reply, complaint: &Complaint) -> Verdict {
@@ -361,7 +362,7 @@ mod tests {
     fn the_use_of_the_daily_limit_is_read_from_headers() {
         let used = |headers: &[(&str, &str)]| used_today(&reply(200, headers, ""));
         let heavy = [("x-ratelimit-limit", "30000"), ("x-ratelimit-remaining", "29000")];
-        assert_eq!(used(&heavy), Some(1000));
+        assert_eq!(used(&heavy), Some(DailyUse { limit: 30_000, used: 1000 }));
         assert_eq!(used(&[heavy[0], heavy[1], ("x-ratelimit-type", "QPS")]), None);
         assert_eq!(used(&[("x-ratelimit-limit", "10"), ("x-ratelimit-remaining", "9")]), None);
         assert_eq!(used(&[]), None);

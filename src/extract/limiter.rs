@@ -15,7 +15,7 @@ use super::error::ExtractError;
 use super::line::Line;
 use super::pacer::Pacer;
 use super::pause::{Pause, Stalled};
-use super::quota::{DailyQuota, DayCount, Spent};
+use super::quota::{DailyQuota, DailyUse, DayCount, Spent};
 use super::settings::Settings;
 use super::share::Ticket;
 
@@ -129,13 +129,18 @@ impl Limiter {
     }
 
     /// The upstream says how many requests of the day all apps of the account have made.
-    pub(super) fn correct(&self, used: u32) {
+    pub(super) fn correct(&self, used: DailyUse) {
         lock(&self.quota).correct(used, Utc::now());
     }
 
-    /// Earlier runs made these requests.
-    pub(super) fn add_earlier(&self, earlier: DayCount) {
-        lock(&self.quota).add_earlier(earlier, Utc::now());
+    /// The account's requests a day, where the upstream has said how many.
+    pub(super) fn told_limit(&self) -> Option<u32> {
+        lock(&self.quota).told_limit()
+    }
+
+    /// Others have made so many requests by now.
+    pub(super) fn set_others(&self, others: DayCount) {
+        lock(&self.quota).set_others(others, Utc::now());
     }
 
     /// How many requests may still be sent today by this run.

@@ -42,6 +42,7 @@ mod seconds;
 mod settings;
 mod share;
 mod source;
+mod tally;
 #[cfg(test)]
 mod tests;
 

@@ -98,6 +98,13 @@ pub struct DayCount {
     pub requests: u32,
 }
 
+/// What the upstream says of a day of the account: all its apps share the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DailyUse {
+    pub(super) limit: u32,
+    pub(super) used: u32,
+}
+
 /// Why no further request may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spent {
@@ -113,7 +120,13 @@ pub(super) enum Spent {
 pub(super) struct DailyQuota {
     limit: u32,
     left_of_run: Option<u64>,
+    /// Those made here, and those of earlier runs that were known from the start.
     count: DayCount,
+    /// Those of others on the same day, as far as the ledger accounts for them.
+    others: u32,
+    /// As many as the upstream said that all apps have made on that day, and those made here since.
+    told: u32,
+    told_limit: Option<u32>,
     exhausted_until: Option<DateTime<Utc>>,
 }
 
@@ -128,16 +141,17 @@ impl DailyQuota {
     ) -> Self {
         let count = used.unwrap_or(DayCount { day: now.date_naive(), requests: 0 });
         let limit = plan.per_day.get().saturating_sub(reserve);
-        let mut quota = Self { limit, left_of_run: per_run, count, exhausted_until: None };
+        let mut quota =
+            Self { limit, left_of_run: per_run, count, others: 0, told: 0, told_limit: None, exhausted_until: None };
         quota.turn_the_day(now);
         quota
     }
 
-    /// Earlier runs made these requests, which are not counted here yet.
-    pub(super) fn add_earlier(&mut self, earlier: DayCount, now: DateTime<Utc>) {
+    /// Others have made so many requests by now, as far as is known.
+    pub(super) fn set_others(&mut self, others: DayCount, now: DateTime<Utc>) {
         self.turn_the_day(now);
-        if earlier.day == self.count.day {
-            self.count.requests = self.count.requests.saturating_add(earlier.requests);
+        if others.day == self.count.day {
+            self.others = others.requests;
         }
     }
 
@@ -150,12 +164,13 @@ impl DailyQuota {
         if self.left_of_run == Some(0) {
             return Err(Spent::Run);
         }
-        if self.count.requests >= self.limit { Err(Spent::Day(next_midnight(self.count.day))) } else { Ok(()) }
+        if self.used() >= self.limit { Err(Spent::Day(next_midnight(self.count.day))) } else { Ok(()) }
     }
 
     pub(super) fn take(&mut self, now: DateTime<Utc>) -> Result<(), Spent> {
         self.check(now)?;
         self.count.requests += 1;
+        self.told = self.told.saturating_add(1);
         self.left_of_run = self.left_of_run.map(|left| left - 1);
         Ok(())
     }
@@ -166,27 +181,39 @@ impl DailyQuota {
     }
 
     /// The upstream says how many requests all apps of the account have made.
-    pub(super) fn correct(&mut self, used: u32, now: DateTime<Utc>) {
+    pub(super) fn correct(&mut self, DailyUse { limit, used }: DailyUse, now: DateTime<Utc>) {
         self.turn_the_day(now);
-        self.count.requests = self.count.requests.max(used);
+        self.told = self.told.max(used);
+        self.told_limit = Some(limit);
+    }
+
+    /// The account's limit, where the upstream has said it.
+    pub(super) fn told_limit(&self) -> Option<u32> {
+        self.told_limit
     }
 
     /// How many requests are left, of the day's and of the run's.
     pub(super) fn left(&mut self, now: DateTime<Utc>) -> u64 {
         self.turn_the_day(now);
-        let of_day = u64::from(self.limit.saturating_sub(self.count.requests));
+        let of_day = u64::from(self.limit.saturating_sub(self.used()));
         self.left_of_run.map_or(of_day, |of_run| of_run.min(of_day))
     }
 
     pub(super) fn count(&mut self, now: DateTime<Utc>) -> DayCount {
         self.turn_the_day(now);
-        self.count
+        DayCount { requests: self.used(), ..self.count }
+    }
+
+    /// The requests of the day. What the upstream says includes those that the ledger knows of, so the greater counts.
+    fn used(&self) -> u32 {
+        self.count.requests.saturating_add(self.others).max(self.told)
     }
 
     fn turn_the_day(&mut self, now: DateTime<Utc>) {
         let today = now.date_naive();
         if today > self.count.day {
             self.count = DayCount { day: today, requests: 0 };
+            (self.others, self.told) = (0, 0);
         }
     }
 }
@@ -238,7 +265,7 @@ mod tests {
     fn a_reserve_is_left_to_others_and_a_run_keeps_to_its_own_limit() {
         let now = at("2022-02-01T10:00:00Z");
         let mut quota = DailyQuota::new("1/s,5/day".parse().unwrap(), 2, None, None, now);
-        quota.add_earlier(DayCount { day: now.date_naive(), requests: 2 }, now);
+        quota.set_others(DayCount { day: now.date_naive(), requests: 2 }, now);
         assert_eq!(quota.take(now), Ok(()));
         assert_eq!(quota.take(now), Err(Spent::Day(at("2022-02-02T00:00:00Z"))));
 
@@ -248,10 +275,33 @@ mod tests {
     }
 
     #[test]
+    fn what_others_are_known_to_have_made_grows_until_midnight_and_is_not_added_to_what_the_upstream_says() {
+        let now = at("2022-02-01T10:00:00Z");
+        let of = |day: &str, requests| DayCount { day: day.parse().unwrap(), requests };
+        let mut quota = DailyQuota::new("1/s,100/day".parse().unwrap(), 0, None, None, now);
+        assert_eq!(quota.take(now), Ok(()));
+        for others in [10, 20] {
+            quota.set_others(of("2022-02-01", others), now);
+            assert_eq!(quota.count(now).requests, 1 + others);
+        }
+        quota.correct(DailyUse { limit: 100, used: 50 }, now);
+        assert_eq!(quota.take(now), Ok(()));
+        quota.set_others(of("2022-02-01", 40), now);
+        assert_eq!(quota.count(now).requests, 51);
+        quota.set_others(of("2022-02-01", 60), now);
+        assert_eq!(quota.count(now).requests, 62);
+
+        let tomorrow = at("2022-02-02T00:00:00Z");
+        assert_eq!(quota.left(tomorrow), 100);
+        quota.set_others(of("2022-02-01", 70), tomorrow);
+        assert_eq!(quota.left(tomorrow), 100);
+    }
+
+    #[test]
     fn what_the_upstream_says_goes_before_our_own_count() {
         let now = at("2022-02-01T10:00:00Z");
         let mut quota = DailyQuota::new(Plan::PRO, 0, None, None, now);
-        quota.correct(14_999, now);
+        quota.correct(DailyUse { limit: 15_000, used: 14_999 }, now);
         assert_eq!(quota.take(now), Ok(()));
         assert_eq!(quota.take(now), Err(Spent::Day(at("2022-02-02T00:00:00Z"))));
 

@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::crawl::{Crawl, Outcome};
@@ -16,17 +17,19 @@ use super::digest::Digest;
 use super::error::{ExtractError, WindowFailure};
 use super::fetch::{Fetcher, Place, Stop};
 use super::progress::{Event, Usage};
-use super::quota::DayCount;
+use super::quota::{DayCount, Plan};
 use super::retry::{Run, WindowBudget};
 use super::seconds;
 use super::settings::{DateFormat, Settings};
 use super::share::{Load, Ticket, UNTOLD_PAGES, UnderWay};
+use super::tally::{Tally, Unaccounted};
 use crate::model::{Page, Scope, Seam, Window, WindowRead};
 
 /// An account's operation log. Clones share connections, token, limits and counters.
 #[derive(Clone)]
 pub struct Source {
     fetcher: Arc<Fetcher>,
+    tally: Arc<Tally>,
 }
 
 impl fmt::Debug for Source {
@@ -38,7 +41,7 @@ impl fmt::Debug for Source {
 impl Source {
     /// A source for the account of `credentials`. Nothing is asked yet.
     pub fn try_new(credentials: Credentials, settings: Settings) -> Result<Self, ExtractError> {
-        Ok(Self { fetcher: Arc::new(Fetcher::try_new(credentials, settings)?) })
+        Ok(Self { fetcher: Arc::new(Fetcher::try_new(credentials, settings)?), tally: Arc::default() })
     }
 
     /// Signs in: fails when the credentials are refused. Scopes show only when a window is read.
@@ -125,13 +128,40 @@ impl Source {
         windows: impl IntoIterator<Item = Window>,
         seam: Seam,
     ) -> BoxStream<'static, Result<WindowRead, WindowFailure>> {
-        let crew = Crew::new(Arc::clone(&self.fetcher), windows, seam);
+        self.read_until(windows, seam, CancellationToken::new())
+    }
+
+    /// The same until `stop` is cancelled: then windows that are whole already are handed on, those under way are given
+    /// up, and the stream ends.
+    pub fn read_until(
+        &self,
+        windows: impl IntoIterator<Item = Window>,
+        seam: Seam,
+        stop: CancellationToken,
+    ) -> BoxStream<'static, Result<WindowRead, WindowFailure>> {
+        let crew = Crew::new(Arc::clone(&self.fetcher), windows, seam, stop);
         stream::unfold(crew, |mut crew| async move { crew.next().await.map(|item| (item, crew)) }).boxed()
     }
 
-    /// Counts requests that earlier runs made, which the source does not know of yet, against the day's limit.
-    pub fn add_earlier_requests(&self, earlier: DayCount) {
-        self.fetcher.limiter.add_earlier(earlier);
+    /// A ledger accounts for so many requests of the account by now: those that others made count against the day's
+    /// limit, too.
+    pub(crate) fn note_ledger(&self, ledger: DayCount) {
+        self.fetcher.limiter.set_others(self.tally.others(ledger));
+    }
+
+    /// The requests that no ledger accounts for yet, for a commit to do so.
+    pub(crate) fn unaccounted(&self) -> Unaccounted<'_> {
+        self.tally.claim(self.fetcher.counters.requests.get())
+    }
+
+    /// The limits that the source keeps to.
+    pub fn plan(&self) -> Plan {
+        self.fetcher.settings.plan
+    }
+
+    /// How many requests a day the upstream allows the account, where an answer has said so.
+    pub fn allowed_per_day(&self) -> Option<u32> {
+        self.fetcher.limiter.told_limit()
     }
 
     /// What was used since the source was made.
@@ -160,10 +190,16 @@ struct Crew {
     /// As many as the windows at work were likely to have when they were begun.
     pages_under_way: f64,
     at_work: JoinSet<(Job, Result<Outcome, ExtractError>)>,
+    stop: CancellationToken,
 }
 
 impl Crew {
-    fn new(fetcher: Arc<Fetcher>, windows: impl IntoIterator<Item = Window>, seam: Seam) -> Self {
+    fn new(
+        fetcher: Arc<Fetcher>,
+        windows: impl IntoIterator<Item = Window>,
+        seam: Seam,
+        stop: CancellationToken,
+    ) -> Self {
         let settings = &fetcher.settings;
         let load = Load::new(Arc::clone(&fetcher.pulse), settings.plan, settings.concurrency(), seam);
         let queue: VecDeque<Job> = windows.into_iter().map(|window| job(&load, window, false)).collect();
@@ -171,16 +207,20 @@ impl Crew {
             .settings
             .observer
             .tell(Event::Planned { windows: queue.len(), per_second: settings.plan.per_second.get() });
-        Self { fetcher, run: Arc::default(), load, queue, pages_under_way: 0.0, at_work: JoinSet::new() }
+        Self { fetcher, run: Arc::default(), load, queue, pages_under_way: 0.0, at_work: JoinSet::new(), stop }
     }
 
     /// The next window that is whole or has failed; `None` when all are done.
     async fn next(&mut self) -> Option<Result<WindowRead, WindowFailure>> {
         loop {
+            if self.stop.is_cancelled() {
+                return self.whole_by_now().map(Ok);
+            }
             self.start_workers();
             let done = tokio::select! {
                 done = self.at_work.join_next() => done?,
                 () = self.fetcher.pulse.changed(), if !self.queue.is_empty() => continue,
+                () = self.stop.cancelled() => continue,
             };
             let (job, outcome) = match done {
                 Ok(done) => done,
@@ -200,6 +240,15 @@ impl Crew {
                 Err(error) => return Some(Err(WindowFailure { window: job.window, error })),
             }
         }
+    }
+
+    /// A window that has become whole and was not handed on yet.
+    fn whole_by_now(&mut self) -> Option<WindowRead> {
+        let done = std::iter::from_fn(|| self.at_work.try_join_next());
+        done.filter_map(Result::ok).find_map(|(_, outcome)| match outcome {
+            Ok(Outcome::Whole(read)) => Some(read),
+            _ => None,
+        })
     }
 
     fn start_workers(&mut self) {

@@ -55,7 +55,10 @@ pub async fn sync_accounts(
     stop: &CancellationToken,
 ) -> Result<AccountsOutcome, SyncError> {
     let grace = accounts.iter().filter_map(|account| account.request.grace).max();
-    let session = Arc::new(Session::begin(destination, grace).await?);
+    let Some(session) = Session::begin(destination, grace, stop).await? else {
+        return Ok(AccountsOutcome::of_none(accounts));
+    };
+    let session = Arc::new(session);
     let side_by_side = accounts.len().clamp(1, PARALLEL_ACCOUNTS) as u64;
     let mut waiting = accounts.into_iter().enumerate();
     let mut at_work = JoinSet::new();
@@ -83,14 +86,28 @@ pub async fn sync_accounts(
         compacted = session.compact(stop).await;
     }
     if let Some(session) = Arc::into_inner(session) {
+        // One that failed while it wrote may have left files behind, so the mark of the run stays.
+        let failed = |outcome: &AccountOutcome| {
+            outcome.result.as_ref().err().is_some_and(|error| !error.spares_the_destination())
+        };
         match done {
+            _ if !accounts.iter().any(failed) => session.end().await?,
             0 => session.abandon(),
-            done if done == accounts.len() => session.end().await?,
-            // One that failed may have left files behind, so the mark of the run stays.
             _ => {}
         }
     }
     Ok(AccountsOutcome { accounts, compacted })
+}
+
+impl AccountsOutcome {
+    /// Of a run that was told to stop before it had begun.
+    fn of_none(accounts: Vec<AccountSync>) -> Self {
+        let outcome = |account: AccountSync| AccountOutcome {
+            account: account.request.account,
+            result: Ok(SyncReport::of_none()),
+        };
+        Self { accounts: accounts.into_iter().map(outcome).collect(), compacted: Vec::new() }
+    }
 }
 
 async fn work(AccountSync { source, request }: AccountSync, session: Arc<Session>) -> AccountOutcome {

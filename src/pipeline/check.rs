@@ -33,15 +33,39 @@ pub enum Finding {
     Skipped,
 }
 
-/// Tries the credentials and the report, for the price of one page.
+/// Tries the credentials and the report, for the price of one page, and looks at the plan.
 pub async fn check_upstream(source: &Source) -> Vec<Checked> {
     let signed_in = source.sign_in().await;
     let report = match &signed_in {
         Ok(()) => finding(report(source).await),
         Err(_) => Finding::Skipped,
     };
+    let plan = if matches!(report, Finding::Works(_)) { plan(source) } else { Finding::Skipped };
     let credentials = finding(signed_in.map(|()| "an access token was given".to_owned()));
-    vec![Checked { name: "credentials", finding: credentials }, Checked { name: "report", finding: report }]
+    of_upstream([credentials, report, plan])
+}
+
+/// What [`check_upstream`] tries, where there is nothing to try it with.
+pub fn skip_upstream() -> Vec<Checked> {
+    of_upstream([Finding::Skipped, Finding::Skipped, Finding::Skipped])
+}
+
+fn of_upstream(findings: [Finding; 3]) -> Vec<Checked> {
+    let named = ["credentials", "report", "plan"].into_iter().zip(findings);
+    named.map(|(name, finding)| Checked { name, finding }).collect()
+}
+
+/// Whether the upstream allows as many requests as the plan reckons with. That it allows more is no fault: they may be left to
+/// others on purpose.
+fn plan(source: &Source) -> Finding {
+    let (plan, per_day) = (source.plan(), source.plan().per_day.get());
+    match source.allowed_per_day() {
+        Some(allowed) if allowed < per_day => Finding::Warning(format!(
+            "the upstream allows {allowed} requests a day, and {plan} means {per_day}: give the plan that the account has"
+        )),
+        Some(allowed) => Finding::Works(format!("{plan}; the upstream allows {allowed} requests a day")),
+        None => Finding::Works(format!("{plan} is taken as set; the upstream does not say what it allows")),
+    }
 }
 
 async fn report(source: &Source) -> Result<String, ExtractError> {

@@ -21,6 +21,7 @@ use super::batches::NewRows;
 use super::report::SyncReport;
 use super::sync::SyncError;
 use super::union::{self, Union, WindowCounts};
+use crate::extract::DayCount;
 use crate::failpoint::FailPoint;
 use crate::ledger::{
     CalibrationV1, CoverageV1, EntryV1, FORMAT, FileV1, Head, PackV1, RequestsV1, RowsV1, WindowV1, WorkV1,
@@ -48,7 +49,8 @@ pub(super) struct Run {
     pub(super) started_at: DateTime<Utc>,
 }
 
-/// Whole windows, and the days that they cover together with the windows committed before.
+/// Whole windows, and the days that they cover together with the windows committed before; without any, what else there is
+/// to tell.
 pub(super) struct Work<'w> {
     pub(super) reads: &'w [WindowRead],
     pub(super) covered: &'w [(Scope, Span)],
@@ -63,14 +65,15 @@ pub(super) fn creation(run: &Run) -> Result<CommitInfo, SyncError> {
     commit_info(application(run), &entry(&run.id, WorkV1::Create), Utc::now()).map_err(SyncError::Entry)
 }
 
-/// Commits `work` to the table and counts it in `report`.
+/// Commits `work` to the table, counts it in `report`, and tells how many requests of the account the ledger accounts for by
+/// now.
 pub(super) async fn commit(
     store: &Store,
     table: &mut Table,
     run: &Run,
     work: &Work<'_>,
     report: &mut SyncReport,
-) -> Result<(), SyncError> {
+) -> Result<DayCount, SyncError> {
     let begun = Utc::now();
     let commit_id = Uuid::now_v7().to_string();
     let packs = stage_packs(store, run, &commit_id, work.reads).await?;
@@ -110,7 +113,7 @@ pub(super) async fn commit(
             *report = counted;
             count_commit(report, work.reads, &counts, version);
             tracing::info!(version, rows = entry.rows.count, files = files.len(), "committed");
-            return Ok(());
+            return Ok(day_count(today, RequestsV1::on(&entry.requests_of_day, account, today)));
         }
         tracing::info!(attempt, version = table.version(), "another writer was faster; computing again");
         store.remove(data_paths(&files)).await?;
@@ -206,6 +209,11 @@ pub(super) async fn settle(
         Some(error) if table.version() == base => Err(error),
         _ => Ok(None),
     }
+}
+
+/// A day's requests as the source counts them.
+pub(super) fn day_count(day: NaiveDate, requests: u64) -> DayCount {
+    DayCount { day, requests: u32::try_from(requests).unwrap_or(u32::MAX) }
 }
 
 fn data_path(file: &StagedFile) -> String {

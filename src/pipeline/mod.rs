@@ -12,6 +12,7 @@ mod compaction;
 mod comparison;
 mod days;
 mod leftovers;
+mod pending;
 mod rebuild;
 mod replay;
 mod report;
@@ -21,7 +22,7 @@ mod sync;
 mod union;
 
 pub use self::accounts::{AccountOutcome, AccountSync, AccountsOutcome, PARALLEL_ACCOUNTS, sync_accounts};
-pub use self::check::{Checked, Finding, check_destination, check_upstream};
+pub use self::check::{Checked, Finding, check_destination, check_upstream, skip_upstream};
 pub use self::compact::{CompactError, CompactReport, CompactRequest, CompactedMonth, compact};
 pub use self::comparison::Difference;
 pub use self::replay::{ReplayError, ReplayReport, ReplayRequest, replay};

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::compact::CompactedMonth;
 use crate::extract::ExtractError;
@@ -101,6 +102,12 @@ pub enum StopReason {
 }
 
 impl SyncReport {
+    /// Of a run that was told to stop before it had begun.
+    pub(super) fn of_none() -> Self {
+        let stopped = Some(Stop::now(StopReason::Interrupted));
+        Self { run_id: Uuid::now_v7().to_string(), stopped, ..Self::default() }
+    }
+
     /// Adds what was done for another account of the run. Neither the time, which passed for both, nor why one stopped
     /// adds up.
     pub fn add(&mut self, other: &Self) {

@@ -43,17 +43,26 @@ pub(super) struct Turn<'s> {
 }
 
 impl Session {
-    pub(super) async fn begin(destination: &Destination, grace: Option<TimeDelta>) -> Result<Self, SyncError> {
+    /// `None` where the run was told to stop while another one kept the destination to itself.
+    pub(super) async fn begin(
+        destination: &Destination,
+        grace: Option<TimeDelta>,
+        stop: &CancellationToken,
+    ) -> Result<Option<Self>, SyncError> {
         let store = Store::create(destination)?;
-        let lock = Mutex::new(RunLock::acquire(&store).await?);
-        Ok(Self {
+        let lock = tokio::select! {
+            biased;
+            lock = RunLock::acquire(&store) => Mutex::new(lock?),
+            () = stop.cancelled() => return Ok(None),
+        };
+        Ok(Some(Self {
             run_id: Uuid::now_v7().to_string(),
             store,
             grace,
             lock,
             newest: Mutex::default(),
             known: Mutex::default(),
-        })
+        }))
     }
 
     /// Identifies the run in the ledger.
@@ -153,13 +162,15 @@ impl Session {
         outcome
     }
 
-    /// Ends a run that went well.
+    /// Ends a run that the destination did not fail.
     pub(super) async fn end(self) -> Result<(), SyncError> {
-        let (Some(mut known), Some(table)) = (self.known.into_inner(), self.newest.into_inner()) else {
+        let Self { store, lock, newest, known, .. } = self;
+        let (Some(mut known), Some(table)) = (known.into_inner(), newest.into_inner()) else {
+            lock.into_inner().abandon(&store);
             return Ok(());
         };
         let head = Head::read(&table).await?;
-        Ok(known.leftovers.end(&self.store, &table, &head).await?)
+        Ok(known.leftovers.end(&store, &table, &head).await?)
     }
 
     /// Ends a run that did nothing.

@@ -14,9 +14,10 @@ use tracing::Instrument;
 use super::calibration;
 use super::commit::{self, Run, Work};
 use super::days::Stretch;
+use super::pending::Pending;
 use super::report::{DayCounts, Stop, StopReason, SyncReport};
 use super::session::Session;
-use crate::extract::{DayCount, ErrorKind, ExtractError, Source, WindowFailure};
+use crate::extract::{ErrorKind, ExtractError, Source, Usage, WindowFailure};
 use crate::ledger::{self, CalibrationV1, Head, LedgerError};
 use crate::load::{Destination, LoadError, Table};
 use crate::model::{AccountId, Calibration, Coverage, DayState, PageError, Scope, Seam, Span, Window, WindowRead};
@@ -127,17 +128,27 @@ pub enum SyncError {
 /// Gives the run's figures also when it stopped early ([`SyncReport::stopped`]); an error means that the run could not
 /// work at all, or that the destination failed under it.
 pub async fn sync(source: &Source, destination: &Destination, request: &SyncRequest) -> Result<SyncReport, SyncError> {
-    let session = Session::begin(destination, request.grace).await?;
+    let Some(session) = Session::begin(destination, request.grace, &request.stop).await? else {
+        return Ok(SyncReport::of_none());
+    };
     match sync_account(source, &session, request).await {
         Ok(mut report) => {
             report.add_compacted(session.compact(&request.stop).await);
             session.end().await?;
             Ok(report)
         }
+        Err(error) if error.spares_the_destination() => session.end().await.and(Err(error)),
         Err(error) => {
             session.abandon();
             Err(error)
         }
+    }
+}
+
+impl SyncError {
+    /// Whether it befell the run while nothing was being written.
+    pub(super) fn spares_the_destination(&self) -> bool {
+        matches!(self, Self::EmptyRange { .. } | Self::Extract(_))
     }
 }
 
@@ -165,7 +176,7 @@ pub(super) async fn sync_account(
         stretches: Vec::new(),
         calibration: None,
         seam: Seam::Shared,
-        requests_accounted: 0,
+        used_before: source.usage(),
         report: SyncReport::default(),
         failure: None,
     };
@@ -207,8 +218,8 @@ struct Job<'r> {
     calibration: Option<Calibration>,
     /// How the windows meet.
     seam: Seam,
-    /// Requests that the run's commits account for so far.
-    requests_accounted: u64,
+    /// What the source had used when the run began.
+    used_before: Usage,
     report: SyncReport,
     failure: Option<ExtractError>,
 }
@@ -226,8 +237,7 @@ impl Job<'_> {
         let today = started_at.date_naive();
         if let Some(table) = table {
             let earlier = ledger::requests_on(table, account, today).await?;
-            let requests = u32::try_from(earlier).unwrap_or(u32::MAX);
-            self.source.add_earlier_requests(DayCount { day: today, requests });
+            self.source.note_ledger(commit::day_count(today, earlier));
         }
         for scope in &self.request.scopes {
             let open = coverage.open_days(account, scope, range.0, range.1);
@@ -235,43 +245,41 @@ impl Job<'_> {
         }
         let known = head.and_then(|head| CalibrationV1::find(&head.entry.calibrations, account));
         let count = windows(&self.stretches, Seam::Shared).len();
-        self.calibration = calibration::calibration(self.source, known, count, range, *started_at).await;
+        let calibration = calibration::calibration(self.source, known, count, range, *started_at);
+        self.calibration = tokio::select! {
+            biased;
+            () = self.request.stop.cancelled() => None,
+            calibration = calibration => calibration,
+        };
         self.seam = calibration::seam(self.calibration.as_ref());
         Ok(windows(&self.stretches, self.seam))
     }
 
+    /// Reads until all is read or the run is told to stop, and commits what is whole by then.
     async fn read_and_commit(&mut self, windows: Vec<Window>, table: &mut Option<Table>) -> Result<(), SyncError> {
-        let (mut reads, reader) = spawn_reader(self.source.clone(), windows, self.seam);
-        let mut pending: Vec<WindowRead> = Vec::new();
-        let mut oldest = Instant::now();
+        let stop = self.request.stop.child_token();
+        let (mut reads, reader) = spawn_reader(self.source.clone(), windows, self.seam, stop.clone());
+        // Where a commit fails, the reading ends too.
+        let _ended = stop.drop_guard();
+        let mut pending = Pending::new(self.request.commit_records, self.request.commit_interval);
         loop {
             let read = tokio::select! {
-                biased;
-                () = self.request.stop.cancelled() => None,
-                read = reads.recv() => read,
+                read = reads.recv() => match read {
+                    Some(read) => Some(read),
+                    None => break,
+                },
+                () = pending.wait() => None,
             };
-            let Some(read) = read else { break };
             match read {
-                Ok(read) => {
-                    if pending.is_empty() {
-                        oldest = Instant::now();
-                    }
-                    pending.push(read);
-                }
-                Err(failure) => self.note_failure(failure),
+                Some(Ok(read)) => pending.push(read),
+                Some(Err(failure)) => self.note_failure(failure),
+                None => {}
             }
-            let records: u64 = pending.iter().map(|read| read.received).sum();
-            if records >= self.request.commit_records || oldest.elapsed() >= self.request.commit_interval {
-                self.commit(std::mem::take(&mut pending), table).await?;
+            if pending.are_due() {
+                self.commit(pending.take(), table).await?;
             }
         }
-        if self.request.stop.is_cancelled() {
-            reader.abort();
-            // What had become whole while the last commit was made.
-            pending.extend(std::iter::from_fn(|| reads.try_recv().ok()).filter_map(Result::ok));
-        }
-        drop(reads);
-        self.commit(pending, table).await?;
+        self.commit(pending.take(), table).await?;
         match reader.await.map_err(JoinError::try_into_panic) {
             // The windows that a reader which broke down had still to read must not pass for read.
             Err(Ok(panic)) => std::panic::resume_unwind(panic),
@@ -287,8 +295,11 @@ impl Job<'_> {
         }
     }
 
+    /// Commits `reads`, and in any case the requests made since the commit before: the day's are shared by all runs.
     async fn commit(&mut self, reads: Vec<WindowRead>, table: &mut Option<Table>) -> Result<(), SyncError> {
-        if reads.is_empty() {
+        let unaccounted = self.source.unaccounted();
+        // No table is made for the sake of requests alone.
+        if reads.is_empty() && (unaccounted.requests() == 0 || table.is_none()) {
             return Ok(());
         }
         for read in &reads {
@@ -308,10 +319,11 @@ impl Job<'_> {
             Some(table) => turn.catch_up(table),
             None => table.insert(Table::create(store, commit::creation(&self.run)?).await?),
         };
-        let made = self.source.usage().requests;
-        let requests = made - std::mem::replace(&mut self.requests_accounted, made);
+        let requests = unaccounted.requests();
         let work = Work { reads: &reads, covered: &covered, requests, calibration: self.calibration };
-        commit::commit(store, table, &self.run, &work, &mut self.report).await?;
+        let of_day = commit::commit(store, table, &self.run, &work, &mut self.report).await?;
+        unaccounted.are_accounted_on(of_day.day);
+        self.source.note_ledger(of_day);
         turn.note(table);
         table.checkpoint_if_due().await;
         Ok(())
@@ -330,8 +342,8 @@ impl Job<'_> {
         };
         let coverage = head.as_ref().map(Head::coverage).unwrap_or_default();
         self.report.run_id = self.run.id;
-        self.report.requests = usage.requests;
-        self.report.throttled = usage.throttled;
+        self.report.requests = usage.requests - self.used_before.requests;
+        self.report.throttled = usage.throttled - self.used_before.throttled;
         self.report.version = table.map(Table::version);
         self.report.days = day_counts(&coverage, self.request, range);
         let interrupted = self.request.stop.is_cancelled().then(|| Stop::now(StopReason::Interrupted));
@@ -339,21 +351,23 @@ impl Job<'_> {
         self.report.wall_seconds = started.elapsed().as_secs_f64();
         match self.failure {
             // Nothing was read: there is no run to report on, only an error.
-            Some(error) if self.report.commits == 0 && gravity(&error) > 0 => Err(error.into()),
+            Some(error) if self.report.windows == 0 && gravity(&error) > 0 => Err(error.into()),
             failure => Ok(SyncReport { failure, ..self.report }),
         }
     }
 }
 
-/// Reads in a task of its own, so that reading goes on while a commit is made.
+/// Reads in a task of its own, so that reading goes on while a commit is made. Once told to stop, it gives what is whole and
+/// ends.
 fn spawn_reader(
     source: Source,
     windows: Vec<Window>,
     seam: Seam,
+    stop: CancellationToken,
 ) -> (mpsc::Receiver<Result<WindowRead, WindowFailure>>, JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(WAITING_WINDOWS);
     let read = async move {
-        let mut reads = source.read_all(windows, seam);
+        let mut reads = source.read_until(windows, seam, stop);
         while let Some(read) = reads.next().await {
             if sender.send(read).await.is_err() {
                 return;

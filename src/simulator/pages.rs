@@ -33,18 +33,32 @@ pub(super) struct PageTokens {
     texts: Opaque,
     places: HashMap<String, Place>,
     by_age: VecDeque<(Instant, String)>,
+    given_out: Vec<String>,
 }
 
 impl PageTokens {
     pub(super) fn new(lifetime: Duration, single_use: bool) -> Self {
-        Self { lifetime, single_use, texts: Opaque::new(), places: HashMap::new(), by_age: VecDeque::new() }
+        Self {
+            lifetime,
+            single_use,
+            texts: Opaque::new(),
+            places: HashMap::new(),
+            by_age: VecDeque::new(),
+            given_out: Vec::new(),
+        }
     }
 
     pub(super) fn issue(&mut self, place: Place, now: Instant) -> String {
         let token = self.texts.text(TOKEN_LENGTH);
         self.places.insert(token.clone(), place);
         self.by_age.push_back((now + self.lifetime, token.clone()));
+        self.given_out.push(token.clone());
         token
+    }
+
+    /// All tokens, dead ones included.
+    pub(super) fn given_out(&self) -> &[String] {
+        &self.given_out
     }
 
     /// The place of `token`, unless the token is unknown, dead, used up, or of another query.

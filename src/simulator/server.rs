@@ -119,6 +119,11 @@ impl RunningSimulator {
         lock(&self.shared.access).given_out().to_vec()
     }
 
+    /// Every page token given out so far, for the same.
+    pub fn page_tokens(&self) -> Vec<String> {
+        lock(&self.shared.pages).given_out().to_vec()
+    }
+
     /// An access token without the asking.
     pub fn issue_access_token(&self) -> String {
         lock(&self.shared.access).issue(Instant::now())

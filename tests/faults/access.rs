@@ -7,7 +7,7 @@ use phonetrail::model::AccountId;
 use phonetrail::simulator::{self, Endpoint, Fault, FaultPlan, SeenRequest};
 use test_case::test_case;
 
-use super::trial::{Trial, config, four_times};
+use super::trial::{CALIBRATION, Trial, config, four_times};
 
 const EXPIRED: &str = r#"{"code":124,"message":"Access token is expired."}"#;
 
@@ -32,11 +32,15 @@ async fn an_access_token_that_another_program_ends_again_and_again_is_renewed_ag
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_access_token_is_renewed_before_its_short_life_ends() {
-    let config = config().with_access_token_lifetime(Duration::from_secs(1)).with_latency("80ms".parse().unwrap());
+    let config = config()
+        .with_page_cap(10)
+        .with_access_token_lifetime(Duration::from_secs(2))
+        .with_latency("70ms".parse().unwrap());
     let mut trial = Trial::start(config).await;
     trial.settings.concurrency = Some(1);
-    trial.heals().await;
+    let report = trial.heals().await;
     assert!(trial.account.simulator.stats().token_requests > 1);
+    assert_eq!(report.requests, report.pages + CALIBRATION, "no request was refused for its token");
 }
 
 #[tokio::test(flavor = "multi_thread")]

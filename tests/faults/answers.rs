@@ -7,7 +7,9 @@ use phonetrail::pipeline::StopReason;
 use phonetrail::simulator::{Endpoint, Fault, FaultPlan, Latency, SeenRequest};
 use test_case::test_case;
 
-use super::trial::{CALIBRATION, Trial, always, config, four_times, in_the_third_window, third_window};
+use super::trial::{
+    CALIBRATION, Trial, also_in_the_third_window, always, config, four_times, in_the_third_window, third_window,
+};
 
 const HTML: &str = "<html><body>Bad Gateway: the access token may be fine</body></html>";
 const PER_SECOND: &str =
@@ -85,10 +87,20 @@ async fn an_upstream_that_fails_throughout_is_not_asked_without_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_compressed_body_that_unpacks_without_end_is_not_taken_in() {
-    let bomb = FaultPlan::new().on_report(2, Fault::Padded(32 << 20)).on_report(2, Fault::Gzip);
-    let mut trial = Trial::under(bomb).await;
-    trial.settings = strict(trial.settings);
-    trial.heals().await;
+    // What it unpacks to would do as a page.
+    let bomb = [Fault::Padded(4 << 20), Fault::Gzip];
+    let bounded = |settings| Settings { max_body_bytes: 64 << 10, ..settings };
+    let passing = bomb.iter().fold(FaultPlan::new(), |plan, fault| plan.on_report(5, fault.clone()));
+    let mut trial = Trial::under(passing).await;
+    trial.settings = bounded(trial.settings);
+    let report = trial.heals().await;
+    assert_eq!(report.requests, report.pages + CALIBRATION + 1);
+
+    let lasting = bomb.iter().fold(FaultPlan::new(), also_in_the_third_window);
+    let mut trial = Trial::under(lasting).await;
+    trial.settings = bounded(trial.settings);
+    let outcome = trial.fails_until_the_faults_end().await;
+    outcome.assert_says(&[&third_window(), "attempt 4 of 4", "longer than 65536 bytes", "tracking id v=2.0"]);
 }
 
 #[test_case(&[("X-RateLimit-Category", "Heavy"), ("X-RateLimit-Type", "QPS")], PER_SECOND; "as_documented")]

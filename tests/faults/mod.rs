@@ -11,3 +11,4 @@ mod processes;
 mod random;
 mod reach;
 mod secrets;
+mod stopping;

@@ -7,22 +7,35 @@ use phonetrail::simulator::{Fault, FaultPlan, LastToken, LongRange, MonthLength,
 use serde_json::json;
 use test_case::{test_case, test_matrix};
 
-use super::trial::{CALIBRATION, Trial, always, at_page_token, config, four_times, in_the_third_window, third_window};
+use super::trial::{
+    CALIBRATION, PAGES, Trial, always, at_page_token, config, four_times, in_the_third_window, third_window,
+};
 
 #[test_matrix([300, 400, 1001], ["The next page token is invalid or expired.", "The next page token is either invalid or has expired.", "Next page token is invalid\r\nAsk for the first page again."])]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_token_that_is_not_valid_restarts_its_window(code: u32, message: &str) {
     for at in [1, 2, 5] {
         let refused = Fault::status(400, json!({"code": code, "message": message}).to_string());
-        let report = Trial::under(at_page_token(at, refused)).await.heals().await;
-        assert!(report.requests > report.pages, "{at}");
+        restarts_at_page_token(at, refused).await;
     }
+}
+
+/// Where `fault` strikes the `at`th request with a page token, its window is read from its first page on again: that costs
+/// what was read of it, the request that was struck included.
+async fn restarts_at_page_token(at: u64, fault: Fault) {
+    let mut trial = Trial::under(at_page_token(at, fault)).await;
+    // One window after the other.
+    trial.settings.concurrency = Some(1);
+    let report = trial.heals().await;
+    assert_eq!(report.pages, report.windows * PAGES);
+    let of_its_window = 1 + (at - 1) % (PAGES - 1);
+    assert_eq!(report.requests, report.pages + CALIBRATION + of_its_window + 1, "{at}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_token_that_dies_at_any_page_restarts_its_window() {
     for at in 1..=8 {
-        Trial::under(at_page_token(at, Fault::ExpireToken)).await.heals().await;
+        restarts_at_page_token(at, Fault::ExpireToken).await;
     }
 }
 
@@ -108,14 +121,19 @@ async fn without_totals_what_is_missing_once_is_found_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_byte_damaged_on_the_way_is_not_stored() {
     for number in 1..=9 {
-        Trial::under(FaultPlan::new().on_report(number, Fault::InvalidUtf8)).await.heals().await;
+        let mut trial = Trial::under(FaultPlan::new().on_report(number, Fault::InvalidUtf8)).await;
+        trial.settings.concurrency = Some(1);
+        let report = trial.heals().await;
+        // Its window is read again, unless only totals were asked for.
+        let again = if number > CALIBRATION { PAGES } else { 0 };
+        assert_eq!(report.requests, report.pages + CALIBRATION + again, "{number}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_total_that_changes_while_paging_restarts_the_window() {
     for at in 1..=3 {
-        Trial::under(at_page_token(at, Fault::WrongTotal(1))).await.heals().await;
+        restarts_at_page_token(at, Fault::WrongTotal(1)).await;
     }
 }
 

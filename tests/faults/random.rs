@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures::{StreamExt, stream};
+use phonetrail::extract::ErrorKind;
 use phonetrail::simulator::{
-    Fault, FaultPlan, LastToken, LongRange, MonthLength, Paging, RecordOrder, SecondWindow, SimulatorConfig,
+    Endpoint, Fault, FaultPlan, LastToken, LongRange, MonthLength, Paging, RateLimits, RecordOrder, SecondWindow,
+    SeenRequest, SimulatorConfig,
 };
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -27,24 +29,52 @@ const MOST_REQUESTS: u64 = 40;
 /// Of arriving records: they lie in days that every calendar has by now, and that are not settled.
 const AGE: TimeDelta = TimeDelta::hours(60);
 
+/// How many of a hundred end well, in an error with some days final by then, and in one without.
+const LEAST_SHARES: [usize; 3] = [50, 6, 5];
+
+/// How long a request may take: some are never answered.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+const MOST_BODY_BYTES: usize = 256 << 10;
+
+/// Where nobody listens, and where nothing is.
+const UNREACHABLE: [&str; 2] = ["http://127.0.0.1:1/v2", "https://upstream.invalid/v2"];
+
+/// Days that it takes at most where the account has few requests a day.
+const MOST_DAYS: usize = 10;
+
 const PAGE_TOKEN: &str = r#"{"code":300,"message":"The next page token is either invalid or has expired."}"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_comes_together_the_table_is_the_account_or_the_run_says_why_not() {
-    let failed: Vec<u64> = stream::iter(SEEDS)
+    let outcomes: Vec<(u64, Option<Ending>)> = stream::iter(SEEDS)
         .map(|seed| async move {
             let runtime = Handle::current();
             let survived = tokio::task::spawn_blocking(move || runtime.block_on(survive(seed)));
-            survived.await.is_err().then_some(seed)
+            (seed, survived.await.ok())
         })
         .buffer_unordered(AT_ONCE)
-        .filter_map(async |failed| failed)
         .collect()
         .await;
+    let failed: Vec<u64> = outcomes.iter().filter(|(_, ending)| ending.is_none()).map(|(seed, _)| *seed).collect();
     assert!(failed.is_empty(), "seeds {failed:?}");
+
+    // Were nearly all to end in one way, the others would not be tried at all.
+    let all = outcomes.len();
+    let share = |ending| outcomes.iter().filter(|(_, of)| *of == Some(ending)).count() * 100 / all;
+    let shares = [Ending::Well, Ending::InErrorWithFinalDays, Ending::InError].map(share);
+    assert!(shares.iter().zip(LEAST_SHARES).all(|(share, least)| *share >= least), "{shares:?} % of {all}");
 }
 
-async fn survive(seed: u64) {
+/// How a sync under faults ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Well,
+    InErrorWithFinalDays,
+    InError,
+}
+
+async fn survive(seed: u64) -> Ending {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let is_of_today = random.random_bool(0.3);
     let config = behaviour(&mut random, if is_of_today { SimulatorConfig::default() } else { config() });
@@ -52,29 +82,59 @@ async fn survive(seed: u64) {
     let told = format!("seed {seed}: {faults:?}");
     let config = config.with_faults(faults);
     let mut trial = if is_of_today { trial_of_today(config, seed, 60).await } else { Trial::start(config).await };
-    // One request after the other, or the order of requests, and with it what is struck, would be left to chance.
-    trial.settings.concurrency = Some(1);
+    // With more than one worker the order of requests, and with it what is struck, is left to chance.
+    trial.settings.concurrency = one_of(&mut random, &[Some(1), Some(1), Some(3), None]);
+    trial.settings.timeouts.total = PATIENCE;
+    trial.settings.max_body_bytes = MOST_BODY_BYTES;
+    let reachable = trial.settings.base_url.clone();
+    if random.random_bool(0.05) {
+        trial.settings.base_url = one_of(&mut random, &UNREACHABLE).to_owned();
+    }
     let before = trial.account.truth();
 
     let outcome = trial.sync().await;
     trial.assert_nothing_invented();
-    if outcome.error().is_some() {
+    let final_days = trial.assert_final_days_exact().await;
+    let ending = if outcome.error().is_some() {
         assert_clear(&outcome.text(), &told);
+        if final_days > 0 { Ending::InErrorWithFinalDays } else { Ending::InError }
     } else {
         let found = trial.found();
         assert!(before.iter().all(|record| found.contains(record)), "a record is missing; {told}");
         outcome.done();
-    }
+        Ending::Well
+    };
+    trial.settings.base_url = reachable;
     trial.account.simulator.end_faults();
-    trial.account.simulator.start_new_day();
-    let text = trial.sync().await.text();
-    assert!(text.is_empty(), "{text}; {told}");
+    heal(&mut trial, &told).await;
     assert_eq!(trial.found(), trial.account.truth(), "{told}");
+    ending
+}
+
+/// Syncs without faults, on as many days as the account's limits make it take, and without haste.
+async fn heal(trial: &mut Trial, told: &str) {
+    if let Some(per_second) = trial.account.simulator.config().rate_limits.per_second {
+        trial.settings.plan = format!("{per_second}/s,1000000/day").parse().unwrap();
+    }
+    for _ in 0..MOST_DAYS {
+        trial.account.simulator.start_new_day();
+        match trial.sync().await {
+            outcome if outcome.error().is_none() => return drop(outcome.done()),
+            outcome => assert_eq!(outcome.kind(), Some(ErrorKind::DailyLimit), "{}; {told}", outcome.text()),
+        }
+    }
+    panic!("not within {MOST_DAYS} days; {told}");
 }
 
 /// It names what was asked for, or what the account is not given; and the request, where there was one.
 fn assert_clear(text: &str, told: &str) {
-    let subjects = ["window 202", "an access token", "daily request limit reached, go on at 20", "not accepted"];
+    let subjects = [
+        "window 202",
+        "an access token",
+        "daily request limit reached, go on at 20",
+        "not accepted",
+        "refused by the upstream",
+    ];
     assert!(subjects.iter().any(|subject| text.contains(subject)), "`{text}` is not clear; {told}");
     let traces = ["tracking id v=2.0", "no whole answer", "go on at", "is answered for"];
     assert!(traces.iter().any(|trace| text.contains(trace)), "`{text}` cannot be traced; {told}");
@@ -101,6 +161,11 @@ fn behaviour(random: &mut impl Rng, config: SimulatorConfig) -> SimulatorConfig 
         .with_single_use_page_tokens(random.random_bool(0.2))
         .with_single_access_token(random.random_bool(0.2))
         .with_second_window(second_window)
+        .with_rate_limits(RateLimits {
+            per_second: random.random_bool(0.15).then(|| random.random_range(20..100)),
+            per_day: random.random_bool(0.15).then(|| random.random_range(25..90)),
+        })
+        .with_rate_limits_told(random.random_bool(0.5))
 }
 
 fn faults(random: &mut impl Rng, arrivals: bool) -> FaultPlan {
@@ -119,11 +184,28 @@ fn faults(random: &mut impl Rng, arrivals: bool) -> FaultPlan {
             }
         };
     }
-    plan
+    if random.random_bool(0.5) { lasting(random, plan) } else { plan }
+}
+
+/// Adds a failure that does not pass by itself: from some request on it strikes every one, or every other one.
+fn lasting(random: &mut impl Rng, plan: FaultPlan) -> FaultPlan {
+    let (first, step) = (random.random_range(4..20), one_of(random, &[1, 1, 1, 2]));
+    let strikes = move |request: &SeenRequest| {
+        request.endpoint == Endpoint::Report && request.number >= first && request.number.is_multiple_of(step)
+    };
+    let fault = match random.random_range(0..12) {
+        0..=2 => Fault::status(500, ""),
+        3..=4 => Fault::Html200,
+        5..=6 => Fault::ResetMidBody,
+        7..=8 => Fault::TruncatedJson,
+        9..=10 => Fault::Padded(MOST_BODY_BYTES),
+        _ => Fault::Hang,
+    };
+    plan.when(u64::MAX, strikes, fault)
 }
 
 fn failure(random: &mut impl Rng) -> Fault {
-    match random.random_range(0..14) {
+    match random.random_range(0..16) {
         0 => Fault::status(500, ""),
         1 => Fault::status(502, "<html>Bad Gateway</html>"),
         2 => Fault::status_with_header(503, "Retry-After", "0", ""),
@@ -137,6 +219,8 @@ fn failure(random: &mut impl Rng) -> Fault {
         10 => Fault::Gzip,
         11 => Fault::ContentType("text/html".to_owned()),
         12 => Fault::Padded(100_000),
+        13 => Fault::Padded(MOST_BODY_BYTES),
+        14 => Fault::Hang,
         _ => Fault::Delay(Duration::from_millis(15)),
     }
 }
@@ -158,9 +242,10 @@ fn of_access_or_paging(random: &mut impl Rng) -> Fault {
         10 => Fault::ErrorObject200,
         11 => Fault::page(|page| page.total_records = None),
         12 => Fault::page(|page| page.to = page.from.clone()),
-        _ => match random.random_range(0..3) {
+        _ => match random.random_range(0..4) {
             0 => Fault::status_with_header(429, "X-RateLimit-Type", "Daily-limit", ""),
-            1 => Fault::status_with_header(307, "Location", "http://127.0.0.1:1/", ""),
+            1 => Fault::status(403, json!({"code": 403, "message": "No permission."}).to_string()),
+            2 => Fault::status_with_header(307, "Location", "http://127.0.0.1:1/", ""),
             _ => Fault::status(400, json!({"code": 300, "message": "Validation Failed."}).to_string()),
         },
     }

@@ -8,7 +8,7 @@ use data_encoding::BASE64;
 use phonetrail::simulator::{Credentials, Endpoint, Fault, FaultPlan};
 use serde_json::json;
 
-use super::trial::{RECORDS, Trial, config, four_times};
+use super::trial::{DETAIL_WORD, RECORDS, Trial, config, four_times};
 use crate::support::{output, rows, snapshot};
 
 const RANGE: [&str; 4] = ["--from", "2022-01-01", "--to", "2022-03-31"];
@@ -41,6 +41,7 @@ fn assert_no_secret(trial: &Trial, output: &Output) {
     assert!(log.contains("TRACE") && log.contains("DEBUG"), "not logged at the level asked for");
     hides("the log", &output.stderr);
     hides("the output", &output.stdout);
+    assert_no_page_token_nor_detail(trial, &log);
     for (path, bytes) in snapshot(&trial.account.path()) {
         hides(&path.display().to_string(), &bytes);
         hides(&path.display().to_string(), &unpacked(&path, &bytes));
@@ -48,6 +49,14 @@ fn assert_no_secret(trial: &Trial, output: &Output) {
     for row in rows(&trial.account.path()) {
         hides("a row", row.record.as_bytes());
     }
+}
+
+/// A page token opens a page to who has any access token, and what a record says is nobody's who reads the log.
+fn assert_no_page_token_nor_detail(trial: &Trial, log: &str) {
+    let tokens = trial.account.simulator.page_tokens();
+    assert!(tokens.iter().all(|token| token.len() > 20));
+    assert!(!tokens.iter().any(|token| log.contains(token)), "a page token in the log");
+    assert!(!log.contains(DETAIL_WORD), "a record in the log");
 }
 
 fn unpacked(path: &Path, bytes: &[u8]) -> Vec<u8> {
@@ -66,6 +75,7 @@ async fn no_secret_is_written_when_all_goes_well() {
         let output = sync(&trial, format).await;
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         assert_no_secret(&trial, &output);
+        assert!(!trial.account.simulator.page_tokens().is_empty());
         assert_eq!(trial.found().len() as u64, RECORDS);
     }
 }

@@ -1,16 +1,17 @@
 //! A small account, a sync of it under faults, and what must hold whatever comes of that.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use phonetrail::extract::{ErrorKind, ExtractError, Retries, Settings, Source, Timeouts, plan};
 use phonetrail::model::{Scope, Seam, Window};
 use phonetrail::pipeline::{self, SyncError, SyncReport, SyncRequest};
 use phonetrail::simulator::{AccountRecord, Endpoint, Fault, FaultPlan, SeenRequest, SimulatorConfig};
 
-use crate::support::{Account, day, rows};
+use crate::support::{Account, Row, day, multiset, rows};
 
 /// The days that are synced.
 const RANGE: (&str, &str) = ("2022-01-01", "2022-03-31");
@@ -29,6 +30,12 @@ pub(super) fn third_window() -> String {
 /// Requests that it takes to find out how they may meet.
 pub(super) const CALIBRATION: u64 = 3;
 
+/// How many pages each window has.
+pub(super) const PAGES: u64 = 4;
+
+/// Stands in every record's detail, and nowhere else.
+pub(super) const DETAIL_WORD: &str = "upstairs";
+
 /// How many records the account has.
 pub(super) const RECORDS: u64 = 300;
 
@@ -46,7 +53,7 @@ fn records() -> Vec<AccountRecord> {
         let category = ["Device", "Phone Number"][n as usize % 2];
         let time = at.format("%Y-%m-%dT%H:%M:%SZ");
         let text = format!(
-            r#"{{"action":"ADD","category_type":"{category}","operation_detail":"Add {n}","operator":"o@example.com","time":"{time}"}}"#
+            r#"{{"action":"ADD","category_type":"{category}","operation_detail":"Add {n} {DETAIL_WORD}","operator":"o@example.com","time":"{time}"}}"#
         );
         AccountRecord::new(text, at)
     };
@@ -125,6 +132,27 @@ impl Trial {
         assert_eq!(invented, 0, "{}", difference(&found, &truth));
     }
 
+    /// On the days that the table calls final it holds the account's records, and as often. Gives how many days those are.
+    pub(super) async fn assert_final_days_exact(&self) -> usize {
+        if !self.account.path().exists() {
+            return 0;
+        }
+        let Some(status) = pipeline::status(&self.account.destination()).await.unwrap() else { return 0 };
+        let spans = status.accounts.into_iter().flat_map(|of| of.spans).filter(|span| span.is_final);
+        let days: BTreeSet<NaiveDate> =
+            spans.flat_map(|span| span.from.iter_days().take_while(move |day| *day <= span.to)).collect();
+        let truth = self.account.simulator.ground_truth();
+        let texts = truth.records().iter().filter(|record| days.contains(&record.at().date_naive()));
+        let truth = multiset(texts.map(|record| std::str::from_utf8(record.text()).unwrap()));
+        let day = |row: &Row| DateTime::from_timestamp_micros(row.event_time?).map(|time| time.date_naive());
+        let rows = rows(&self.account.path()).into_iter();
+        let mut found: Vec<String> =
+            rows.filter(|row| day(row).is_some_and(|day| days.contains(&day))).map(|row| row.record).collect();
+        found.sort();
+        assert!(found == truth, "of {} final days: {}", days.len(), difference(&found, &truth));
+        days.len()
+    }
+
     /// The records in the table, sorted.
     pub(super) fn found(&self) -> Vec<String> {
         let mut found: Vec<String> = rows(&self.account.path()).into_iter().map(|row| row.record).collect();
@@ -195,9 +223,14 @@ pub(super) fn always(fault: &Fault) -> FaultPlan {
 
 /// `fault` strikes every request for the third window or a part of it.
 pub(super) fn in_the_third_window(fault: &Fault) -> FaultPlan {
+    also_in_the_third_window(FaultPlan::new(), fault)
+}
+
+/// The same, after what `plan` has in store.
+pub(super) fn also_in_the_third_window(plan: FaultPlan, fault: &Fault) -> FaultPlan {
     let days = windows()[2].from()..windows()[3].from();
     let strikes = move |request: &SeenRequest| request.parameter("from").is_some_and(|from| days.contains(&day(from)));
-    FaultPlan::new().when(u64::MAX, strikes, fault.clone())
+    plan.when(u64::MAX, strikes, fault.clone())
 }
 
 /// `fault` strikes the `number`th request that carries a page token, counted from 1.
