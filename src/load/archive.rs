@@ -8,10 +8,11 @@ use std::io::{BufRead, BufReader, Write};
 use bytes::Bytes;
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use data_encoding::{BASE64, HEXLOWER};
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::LoadError;
+use super::{LoadError, escaped};
 use crate::model::{AccountId, Page, REPORT, RawPack, Scope, Window};
 
 /// Where the packs lie below the destination.
@@ -22,6 +23,9 @@ pub(super) const PACK_SUFFIX: &str = ".ndjson.zst";
 
 /// zstd level: pages repeat themselves so much that higher levels gain little.
 const LEVEL: i32 = 3;
+
+/// What a line's body begins with, which ends with the line.
+const BODY: &str = ",\"body\":\"";
 
 /// Bytes that are unpacked at once: a page, as a rule.
 const READ_BYTES: usize = 128 * 1024;
@@ -90,7 +94,7 @@ pub(super) fn pages(path: &str, bytes: &[u8]) -> Result<Vec<(AccountId, Page)>, 
         let mut text = BufReader::with_capacity(READ_BYTES, zstd::Decoder::new(bytes)?);
         let (mut pages, mut line) = (Vec::new(), String::new());
         while text.read_line(&mut line)? > 0 {
-            pages.push(serde_json::from_str::<ArchivedPage<'_>>(&line)?.into_page()?);
+            pages.push(ArchivedPage::parse(&line)?.into_page()?);
             line.clear();
         }
         Ok(pages)
@@ -104,6 +108,21 @@ pub(super) fn is_pack(path: &str) -> bool {
 }
 
 impl<'a> ArchivedPage<'a> {
+    fn parse(line: &'a str) -> serde_json::Result<Self> {
+        Self::parted(line).map_or_else(|| serde_json::from_str(line), Ok)
+    }
+
+    /// Reads a line as [`pack`] writes it: all but the body as JSON, and the body, which is nearly all of it, faster than
+    /// that. It is told by its digest whether that is the body.
+    fn parted(line: &'a str) -> Option<Self> {
+        let line = line.trim_end();
+        // Within a text of JSON, the quotes would be escaped.
+        let start = memmem::find(line.as_bytes(), BODY.as_bytes())?;
+        let body = escaped::text(line[start + BODY.len()..].strip_suffix("\"}")?)?;
+        let others: Self = serde_json::from_str(&format!("{}}}", &line[..start])).ok()?;
+        Some(Self { body: Some(body.into()), ..others })
+    }
+
     fn new(account: &'a AccountId, page: &'a Page, body: &'a [u8]) -> Self {
         let text = std::str::from_utf8(body).ok();
         Self {

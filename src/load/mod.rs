@@ -14,6 +14,7 @@ mod archived;
 mod content;
 mod destination;
 mod error;
+mod escaped;
 mod grace;
 mod layout;
 mod lock;
