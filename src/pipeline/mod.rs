@@ -17,6 +17,7 @@ mod rebuild;
 mod replay;
 mod report;
 mod session;
+mod staging;
 mod status;
 mod sync;
 mod union;
