@@ -56,7 +56,7 @@ fn human(report: &ReplayReport, request: &ReplayRequest) -> String {
     let ReplayReport { packs, windows, pages, records_received, rows, detail, .. } = report;
     let mut text = format!(
         "read      {records_received} records in {windows} windows, {pages} pages, {packs} packs of {}\n\
-         made      {rows} rows; details of records: {} parsed, {} ambiguous, {} unparsed\n",
+         made      {rows} rows; their details: {} parsed, {} ambiguous, {} unparsed\n",
         request.source, detail.parsed, detail.ambiguous, detail.unparsed,
     );
     match report.differences.as_deref() {

@@ -91,8 +91,8 @@ pub enum LoadError {
         #[source]
         source: std::io::Error,
     },
-    /// Rows that await others of their partition cannot be kept.
-    #[error("cannot keep rows in a temporary file below {}", directory.display())]
+    /// Records that wait for others of their partition cannot be kept.
+    #[error("cannot keep records in a temporary file below {}", directory.display())]
     Temporary {
         /// Where temporary files lie.
         directory: PathBuf,
