@@ -21,6 +21,8 @@ pub struct KeyedRecord<'p> {
     pub partition: Partition,
     /// Whether the category is one that the upstream documents.
     pub category_known: bool,
+    /// Whether the verbatim columns and `event_time` alone give it back.
+    pub reproducible: bool,
     /// What the upstream reported.
     pub source: Source<'p>,
 }

@@ -52,16 +52,16 @@ pub struct Record<'a> {
     /// Everything else the record holds, as canonical JSON (keys sorted, no white space), or the whole record where it is
     /// no object; `None` where there is nothing else.
     pub rest: Option<String>,
-    /// The record's JSON text as received.
+    /// What it was read from: its JSON text as received, if [`Source`] had that.
     pub source: &'a str,
 }
 
-/// A record's JSON text, and where its texts stand in it.
+/// What a record is read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source<'p> {
-    /// The JSON text, within its page.
-    pub json: &'p str,
-    /// Where the texts of a record's five fields (in the order of [`Record`]'s) start and end in `json`, in bytes: known
+    /// Its JSON text, within its page; or, of a record that the columns of its row give back, any text that holds `places`.
+    pub text: &'p str,
+    /// Where the texts of a record's five fields (in the order of [`Record`]'s) start and end in `text`, in bytes: known
     /// where they stand there without escapes and beside nothing else, as most do.
-    pub texts: Option<[(u16, u16); 5]>,
+    pub places: Option<[(u16, u16); 5]>,
 }

@@ -64,8 +64,8 @@ impl Columns {
     pub(super) fn for_records(records: &[KeyedRecord<'_>]) -> Self {
         let rows = records.len();
         let mut verbatim_bytes = [0; 5];
-        for texts in records.iter().filter_map(|record| record.source.texts) {
-            verbatim_bytes.iter_mut().zip(texts).for_each(|(bytes, (start, end))| *bytes += usize::from(end - start));
+        for places in records.iter().filter_map(|record| record.source.places) {
+            verbatim_bytes.iter_mut().zip(places).for_each(|(bytes, (start, end))| *bytes += usize::from(end - start));
         }
         let account_bytes = records.iter().map(|record| record.account.as_str().len()).sum();
         let [action, category_type, operation_detail, operator, _] =

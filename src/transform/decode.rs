@@ -42,7 +42,7 @@ fn compact_page(text: &str) -> Option<Vec<Source<'_>>> {
             end += text[end..].starts_with(',').then_some(1)?;
         }
         let source = bare_source(&text[end..]).or_else(|| object_source(&text[end..]))?;
-        end += source.json.len();
+        end += source.text.len();
         sources.push(source);
     }
     is_emptied(&[&text[..start], &text[end..]].concat()).then_some(sources)
@@ -72,8 +72,8 @@ fn bare_source(text: &str) -> Option<Source<'_>> {
     let [Some(action), Some(category_type), Some(operation_detail), Some(operator), Some(time)] = texts else {
         return None;
     };
-    let texts = Some([action, category_type, operation_detail, operator, time]);
-    Some(Source { json: &text[..text.len() - rest.len()], texts })
+    let places = Some([action, category_type, operation_detail, operator, time]);
+    Some(Source { text: &text[..text.len() - rest.len()], places })
 }
 
 /// Which field a member is, and what follows the quote that opens its text. Mostly the members come in one order.
@@ -94,21 +94,21 @@ fn bare_len(text: &str) -> Option<usize> {
 fn object_source(text: &str) -> Option<Source<'_>> {
     text.starts_with('{').then_some(())?;
     let json = Deserializer::from_str(text).into_iter::<&RawValue>().next()?.ok()?.get();
-    Some(Source { json, texts: None })
+    Some(Source { text: json, places: None })
 }
 
 /// A record's JSON text, whatever it is. That it is JSON is known.
 fn source(json: &str) -> Source<'_> {
-    bare_source(json).unwrap_or(Source { json, texts: None })
+    bare_source(json).unwrap_or(Source { text: json, places: None })
 }
 
 /// One record. Whatever is not a JSON object becomes a record without fields that keeps the text.
 pub(super) fn record(source: Source<'_>) -> Record<'_> {
-    let json = source.json;
-    let Some(texts) = source.texts else { return plain_record(json).unwrap_or_else(|| odd_record(json)) };
+    let text = source.text;
+    let Some(places) = source.places else { return plain_record(text).unwrap_or_else(|| odd_record(text)) };
     let [action, category_type, operation_detail, operator, time] =
-        texts.map(|(start, end)| Field::Text(Cow::Borrowed(&json[start.into()..end.into()])));
-    Record { action, category_type, operation_detail, operator, time, rest: None, source: json }
+        places.map(|(start, end)| Field::Text(Cow::Borrowed(&text[start.into()..end.into()])));
+    Record { action, category_type, operation_detail, operator, time, rest: None, source: text }
 }
 
 /// The record, if it is as documented; most are.
@@ -340,7 +340,7 @@ mod tests {
     }
 
     fn jsons(sources: Vec<Source<'_>>) -> Vec<&str> {
-        sources.into_iter().map(|source| source.json).collect()
+        sources.into_iter().map(|source| source.text).collect()
     }
 
     #[test_case(r#"{"operation_logs":[]}"#, true)]

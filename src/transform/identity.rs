@@ -124,7 +124,7 @@ mod tests {
     use crate::model::Source;
 
     fn record(json: &str) -> Record<'_> {
-        decode::record(Source { json, texts: None })
+        decode::record(Source { text: json, places: None })
     }
 
     fn record_ids(account: &str, records: &[Record<'_>]) -> Vec<RecordId> {

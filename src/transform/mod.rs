@@ -79,6 +79,7 @@ fn keyed_record<'p>(
         account,
         partition: Partition { year, month, category },
         category_known,
+        reproducible: event_time.is_some() && reproducible(record),
         source,
     }
 }
@@ -106,8 +107,7 @@ fn number(pages: &mut [Vec<KeyedRecord<'_>>], identities: &Identities) {
 fn operation<'m, 'p>(keyed: &KeyedRecord<'p>, memo: &'m mut Memo<'p>) -> Operation<'m> {
     let record = decode::record(keyed.source);
     let (action_kind, channel) = memo.action(&record.action);
-    let reproducible = keyed.event_time.is_some() && reproducible(&record);
-    let source_json = (!reproducible).then_some(Cow::Borrowed(keyed.source.json));
+    let source_json = (!keyed.reproducible).then_some(Cow::Borrowed(keyed.source.text));
     let operator = memo.operator(&record.operator);
     let unlisted = if keyed.category_known { None } else { record.category_type.as_str() };
     let detail = memo.detail(&record.operation_detail, unlisted);
