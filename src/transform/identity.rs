@@ -25,8 +25,14 @@ use crate::model::{AccountId, Field, REPORT, Record, RecordId};
 
 const DOMAIN: &str = "phonetrail record 1";
 
+/// Bytes that SHA-256 takes at once.
+const BLOCK_BYTES: usize = 64;
+
 /// What makes identities: the part of the formula that all records of an account share.
 pub(super) struct Identities {
+    /// Has taken the whole blocks of that part.
+    begun: Sha256,
+    /// The rest of that part.
     prefix: Vec<u8>,
 }
 
@@ -36,7 +42,8 @@ impl Identities {
         for text in [DOMAIN, account.as_str(), REPORT] {
             frame(&mut prefix, 2, text);
         }
-        Self { prefix }
+        let rest = prefix.split_off(prefix.len() / BLOCK_BYTES * BLOCK_BYTES);
+        Self { begun: Sha256::new_with_prefix(prefix), prefix: rest }
     }
 
     /// The identity of the record that has `ordinal` among those of its window that agree with it. What is hashed is put
@@ -53,7 +60,7 @@ impl Identities {
             }
         }
         frames.extend_from_slice(&ordinal.to_le_bytes());
-        let digest = Sha256::digest(frames);
+        let digest = self.begun.clone().chain_update(frames).finalize();
         let mut id = [0; 16];
         id.copy_from_slice(&digest[..16]);
         RecordId(id)
