@@ -14,9 +14,9 @@ use crate::model::{Detail, Field, Operator};
 /// How many texts of a kind are remembered at once.
 const MOST_TEXTS: usize = 4096;
 
-/// How many details, which take some three hundred bytes each: of a large partition four in ten rows say what one of so
-/// many before has said.
-const MOST_DETAILS: usize = 16_384;
+/// How many details, which take some three hundred bytes each. More of them are said again more often, but are so far away
+/// in memory by then that it takes as long to read them anew.
+const MOST_DETAILS: usize = 2048;
 
 type Texts<'p, T> = HashMap<&'p str, T, RandomState>;
 
