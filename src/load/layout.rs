@@ -50,10 +50,22 @@ const VALUES_PER_ROW: u64 = 8;
 /// Columns that hold one value in most files. Their pages are a few bytes, which a compressed frame would double.
 const UNIFORM: [&str; 5] = ["account_id", "report", "category_type", "parser_version", "ingested_at"];
 
-/// Columns whose values are so many and so far apart that a minimum and a maximum rule nothing out.
-const SCATTERED: [&str; 5] = [
+/// Columns whose values lie so far apart in every file, or are so much the same in all, that a minimum and a maximum rule
+/// nothing out.
+const SCATTERED: [&str; 16] = [
     "record_id",
+    "report",
+    "action",
+    "action_kind",
+    "operator",
+    "operator_domain",
     "operation_detail",
+    "verb",
+    "object_name",
+    "target_name",
+    "target_email",
+    "emails.list.element",
+    "extensions.list.element",
     "changes.list.element.field",
     "changes.list.element.old_value",
     "changes.list.element.new_value",
