@@ -23,6 +23,7 @@ mod hostile;
 mod ledger;
 mod limits;
 mod objects;
+mod progress;
 mod quota;
 mod replay;
 mod samples;

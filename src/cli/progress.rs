@@ -93,7 +93,7 @@ impl Drop for Bar {
 
 fn fresh_bar() -> ProgressBar {
     let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{bar:24} {msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {msg}") {
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(200));
@@ -144,7 +144,8 @@ impl Tally {
 
     fn line(&self) -> String {
         let seconds = self.began.map_or(0.0, |began| began.elapsed().as_secs_f64());
-        let rate = if seconds > 0.0 { self.pages as f64 / seconds } else { 0.0 };
+        // The time began with the first of them.
+        let rate = if seconds > 0.0 { self.pages.saturating_sub(1) as f64 / seconds } else { 0.0 };
         let received = self.received();
         let left = match received {
             0 => 0.0,
@@ -179,6 +180,7 @@ mod tests {
         tally.note(Event::Planned { windows: 4, per_second: 10 });
         tally.note(page(&window, 0, 600));
         assert_eq!((tally.total(), tally.received()), (2_400, 300));
+        assert!(tally.line().contains(" 0.0 of 10 requests/s, "), "{}", tally.line());
         tally.note(page(&window, 1, 600));
         tally.note(Event::Whole { window: &window, pages: 2, records: 600 });
         assert_eq!((tally.total(), tally.received()), (2_400, 600));
