@@ -18,7 +18,7 @@ use super::error::{Disturbance, ExtractError};
 use super::fetch::{Fetcher, Place, Stop};
 use super::progress::Event;
 use super::retry::{self, Run, WindowBudget};
-use super::share::Ticket;
+use super::ticket::Ticket;
 use crate::model::{Page, Window, WindowRead};
 
 /// No window has this many pages: it would be millions of records.

@@ -20,9 +20,10 @@ use super::endpoint::Endpoint;
 use super::error::{Answer, Asked, Cause, ExtractError, Refusal, cause};
 use super::limiter::Limiter;
 use super::progress::{Counters, Event};
+use super::pulse::Pulse;
 use super::retry::{self, LastFailure, Run, WindowBudget};
 use super::settings::{DEFAULT_PAGE_SIZE, Settings};
-use super::share::{Pulse, Ticket};
+use super::ticket::Ticket;
 use crate::model::{Page, PageError, Window};
 
 const REPORT_PATH: &str = "/phone/reports/operationlogs";

@@ -17,7 +17,7 @@ use super::pacer::Pacer;
 use super::pause::{Pause, Stalled};
 use super::quota::{DailyQuota, DailyUse, DayCount, Spent};
 use super::settings::Settings;
-use super::share::Ticket;
+use super::ticket::Ticket;
 
 /// Others who use up the account's rate are left alone for so long.
 const TIME_FOR_OTHERS: Duration = Duration::from_secs(300);

@@ -10,13 +10,11 @@
 //! nothing, and the next run would begin with the same windows again.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use tokio::sync::Notify;
-
-use super::line::Order;
 use super::plan;
+use super::pulse::Pulse;
 use super::quota::Plan;
+use super::ticket::Ticket;
 use crate::model::{Seam, Window};
 
 /// A part should be worth its start.
@@ -31,102 +29,20 @@ const LEAST_PAGES_PER_FINE_PART: u64 = 16;
 const LEAST_LOSS_PAGES: f64 = 10.0;
 /// What one more window costs: its last page is half empty on average.
 const LOSS_PER_PART: f64 = 0.5;
-/// Latencies scatter, and parts are never equally long.
-const HEADROOM: f64 = 1.15;
 /// What windows come to scatters about what is expected of them, so parts are made to take less than there is.
 const FIT: f64 = 1.1;
 /// As many requests as a window may take that is not cut, should it have to be read twice: what to reckon with while
 /// nothing is known.
 pub(super) const UNTOLD_PAGES: u64 = 2 * MOST_PAGES;
 /// What is slightly too long is left as it is; a part, which was cut once already, even what is rather too long.
-const TOLERANCE: f64 = 1.1;
-const TOLERANCE_OF_PARTS: f64 = 1.6;
+pub(super) const TOLERANCE: f64 = 1.1;
+pub(super) const TOLERANCE_OF_PARTS: f64 = 1.6;
 /// Windows of more pages than these are not under way together unless the rate needs it: some 70 MB as received.
 const MOST_PAGES_UNDER_WAY: f64 = 1000.0;
 /// Workers for each that the rate needs, beyond its own headroom: some read short windows, which end soon.
 const SPARE_WORKERS: f64 = 1.2;
 /// Windows that are tried first while it is not known how long they are.
 const PROBES: usize = 2;
-
-/// What answers have told about the upstream, whoever asked.
-#[derive(Debug, Default)]
-pub(super) struct Pulse {
-    known: Mutex<Known>,
-    changed: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    /// How long signing in took; stands in for `latency` until that is known.
-    sign_in: Option<f64>,
-    /// How long a page takes, in seconds.
-    latency: Option<f64>,
-    /// Whether any page has come.
-    has_page: bool,
-    /// The pages and mean days of windows whose total was told.
-    pages: f64,
-    days: f64,
-    /// The requests and mean days of whole windows whose total was not told.
-    untold_requests: f64,
-    untold_days: f64,
-}
-
-impl Pulse {
-    pub(super) fn signed_in(&self, took: Duration) {
-        lock(&self.known).sign_in.get_or_insert(took.as_secs_f64());
-    }
-
-    /// Learns how long a page took. The mean follows the upstream's mood within a few pages.
-    pub(super) fn observe(&self, latency: Duration) {
-        let mut known = lock(&self.known);
-        let sample = latency.as_secs_f64();
-        known.latency = Some(known.latency.map_or(sample, |mean| mean + (sample - mean) / 8.0));
-        known.has_page = true;
-    }
-
-    /// Learns how many pages a window fills, where it was told.
-    pub(super) fn measure(&self, window: &Window, pages: Option<f64>) {
-        // A window without records may be one of no time at all: that tells nothing.
-        if let Some(pages) = pages.filter(|pages| *pages > 0.0) {
-            let mut known = lock(&self.known);
-            known.pages += pages;
-            known.days += plan::mean_days(window);
-        }
-        self.changed.notify_one();
-    }
-
-    /// Learns how many requests it took to read a window to its end whose total was not told.
-    pub(super) fn measure_untold(&self, window: &Window, requests: f64) {
-        let mut known = lock(&self.known);
-        known.untold_requests += requests;
-        known.untold_days += plan::mean_days(window);
-    }
-
-    /// Waits until more is known.
-    pub(super) async fn changed(&self) {
-        self.changed.notified().await;
-    }
-
-    /// How many requests must be in flight to use the rate.
-    fn demand(&self, per_second: f64) -> Option<f64> {
-        let known = lock(&self.known);
-        known.latency.or(known.sign_in).map(|latency| latency * per_second * HEADROOM)
-    }
-
-    fn pages_per_day(&self) -> Option<f64> {
-        let known = lock(&self.known);
-        (known.days > 0.0).then(|| known.pages / known.days)
-    }
-
-    /// How many requests a mean day takes, totals told or not.
-    fn requests_per_day(&self) -> Option<f64> {
-        let untold = || {
-            let known = lock(&self.known);
-            (known.untold_days > 0.0).then(|| known.untold_requests / known.untold_days)
-        };
-        self.pages_per_day().or_else(untold)
-    }
-}
 
 /// What is being read.
 #[derive(Clone, Copy, Debug)]
@@ -156,6 +72,42 @@ struct Work {
     pages_done: u64,
 }
 
+/// What is known of the pages that are left of a window.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Left {
+    /// Nothing, and it is not at work.
+    #[default]
+    Unknown,
+    /// It is at work, and likely to have so many.
+    Expected(u64),
+    /// So many are left.
+    Known(u64),
+}
+
+impl Work {
+    fn add(&mut self, days: u64, left: Left) {
+        match left {
+            Left::Unknown => self.unknown_days += days,
+            Left::Expected(pages) => {
+                self.unknown_days += days;
+                self.pages_expected += pages;
+            }
+            Left::Known(pages) => self.pages_left += pages,
+        }
+    }
+
+    fn remove(&mut self, days: u64, left: Left) {
+        match left {
+            Left::Unknown => self.unknown_days -= days,
+            Left::Expected(pages) => {
+                self.unknown_days -= days;
+                self.pages_expected -= pages;
+            }
+            Left::Known(pages) => self.pages_left -= pages,
+        }
+    }
+}
+
 impl Load {
     pub(super) fn new(pulse: Arc<Pulse>, plan: Plan, concurrency: usize, seam: Seam) -> Arc<Self> {
         let per_second = f64::from(plan.per_second.get());
@@ -163,8 +115,8 @@ impl Load {
     }
 
     /// How many requests the windows at work are likely to need yet.
-    fn needed(&self) -> u64 {
-        let work = lock(&self.work);
+    pub(super) fn needed(&self) -> u64 {
+        let work = self.work();
         work.pages_left + work.pages_expected
     }
 
@@ -190,15 +142,27 @@ impl Load {
 
     /// Counts a window to be read.
     pub(super) fn ticket(self: &Arc<Self>, window: &Window, is_part: bool) -> Ticket {
-        lock(&self.work).unknown_days += window.days();
-        Ticket { load: Arc::clone(self), window: window.clone(), is_part, left: Mutex::default() }
+        self.work().add(window.days(), Left::default());
+        Ticket::new(Arc::clone(self), window.clone(), is_part)
+    }
+
+    /// What is left of a window of so many days is no longer what it was.
+    pub(super) fn exchange(&self, days: u64, old: Left, new: Left) {
+        let mut work = self.work();
+        work.remove(days, old);
+        work.add(days, new);
+    }
+
+    /// A page was read.
+    pub(super) fn advance(&self) {
+        self.work().pages_done += 1;
     }
 
     /// Whether to begin one more window, of about so many pages, while `under_way` is, and so many windows are not done.
     /// The more, the better they end together; but their pages wait in memory until they are whole. Where windows may
     /// have to be cut, it is cheaper to try a few first than to lose the first page of each.
     pub(super) fn has_room(&self, under_way: UnderWay, pages: f64, undone: usize) -> bool {
-        let is_known = lock(&self.pulse.known).has_page;
+        let is_known = self.pulse.has_page();
         let demand = self.pulse.demand(self.per_second);
         if !is_known && demand.is_none_or(|demand| demand > undone as f64) {
             return under_way.windows < PROBES.min(self.concurrency);
@@ -219,9 +183,9 @@ impl Load {
     }
 
     /// Cuts a window of so many pages, which is still among the work left, at the price of what is `lost`.
-    fn cut(&self, window: &Window, pages: u64, tolerance: f64, lost: f64) -> Option<Vec<Window>> {
+    pub(super) fn cut(&self, window: &Window, pages: u64, tolerance: f64, lost: f64) -> Option<Vec<Window>> {
         let left = self.pages_left().max(pages as f64);
-        let most_loss = MOST_LOSS.max(LEAST_LOSS_PAGES / (left + lock(&self.work).pages_done as f64));
+        let most_loss = MOST_LOSS.max(LEAST_LOSS_PAGES / (left + self.work().pages_done as f64));
 
         // So many workers would read this window while the others read the rest.
         let demand = self.pulse.demand(self.per_second).unwrap_or_default().min(self.concurrency as f64);
@@ -240,7 +204,7 @@ impl Load {
 
     /// The pages of all windows that are not done, as far as that can be told.
     fn pages_left(&self) -> f64 {
-        let work = *lock(&self.work);
+        let work = *self.work();
         work.pages_left as f64 + work.unknown_days as f64 * self.pulse.pages_per_day().unwrap_or_default()
     }
 
@@ -253,116 +217,17 @@ impl Load {
         };
         parts[1..].iter().map(|part| LOSS_PER_PART + shared(part)).sum()
     }
-}
 
-/// A window that is to be read, until dropped.
-#[derive(Debug)]
-pub(super) struct Ticket {
-    load: Arc<Load>,
-    window: Window,
-    is_part: bool,
-    left: Mutex<Left>,
-}
-
-/// What is known of the pages that are left of a window.
-#[derive(Clone, Copy, Debug, Default)]
-enum Left {
-    /// Nothing, and it is not at work.
-    #[default]
-    Unknown,
-    /// It is at work, and likely to have so many.
-    Expected(u64),
-    /// So many are left.
-    Known(u64),
-}
-
-impl Ticket {
-    /// The pages left to read; before they are known, more than any.
-    pub(super) fn work(&self) -> u64 {
-        match *lock(&self.left) {
-            Left::Known(pages) => pages,
-            Left::Unknown | Left::Expected(_) => u64::MAX,
-        }
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Who goes first while `left` requests are left: see [`super::line`].
-    pub(super) fn order(&self, left: u64) -> Order {
-        if self.load.needed() > left { Order::LeastWork } else { Order::MostWork }
-    }
-
-    /// Learns that the window is begun, and is likely to have so many pages.
-    pub(super) fn start(&self, pages: u64) {
-        self.set(Left::Expected(pages));
-    }
-
-    /// The windows to read instead, where more pages are left than requests: the `read` ones are lost either way.
-    pub(super) fn cut_to_fit(&self, read: u64, left: u64) -> Option<Vec<Window>> {
-        let Left::Known(pages) = *lock(&self.left) else { return None };
-        if pages > left { self.load.cut_to_fit(&self.window, pages + read, left) } else { None }
-    }
-
-    /// How many pages the window has, if it is better put off: it turned out too long to be afforded beside the others
-    /// at work, and as yet no more than its first page is lost.
-    pub(super) fn put_off(&self, read: u64, left: u64) -> Option<u64> {
-        let Left::Known(pages) = *lock(&self.left) else { return None };
-        let needed = self.load.needed();
-        (read == 1 && pages < needed && needed > left).then_some(pages + read)
-    }
-
-    /// Learns that a reading begins, with a page of so many in all, and the windows to read instead, if that is better.
-    pub(super) fn begin(&self, pages: u64, may_cut: bool) -> Option<Vec<Window>> {
-        self.set(Left::Known(pages));
-        if !may_cut {
-            return None;
-        }
-        // The first page of a few windows is what it costs to know how long windows are; that of parts is lost.
-        let (tolerance, lost) = if self.is_part { (TOLERANCE_OF_PARTS, 1.0) } else { (TOLERANCE, 0.0) };
-        self.load.cut(&self.window, pages, tolerance, lost)
-    }
-
-    /// Learns that a page was read.
-    pub(super) fn advance(&self) {
-        let left = *lock(&self.left);
-        if let Left::Known(pages) = left {
-            self.set(Left::Known(pages.saturating_sub(1)));
-        }
-        lock(&self.load.work).pages_done += 1;
-    }
-
-    fn set(&self, new: Left) {
-        let (mut left, mut work) = (lock(&self.left), lock(&self.load.work));
-        match *left {
-            Left::Unknown => work.unknown_days -= self.window.days(),
-            Left::Expected(pages) => {
-                work.unknown_days -= self.window.days();
-                work.pages_expected -= pages;
-            }
-            Left::Known(pages) => work.pages_left -= pages,
-        }
-        match new {
-            Left::Unknown => work.unknown_days += self.window.days(),
-            Left::Expected(pages) => {
-                work.unknown_days += self.window.days();
-                work.pages_expected += pages;
-            }
-            Left::Known(pages) => work.pages_left += pages,
-        }
-        *left = new;
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.set(Left::Known(0));
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::line::Order;
     use super::*;
     use crate::model::Scope;
 
@@ -429,11 +294,11 @@ mod tests {
         read.advance();
         assert_eq!(read.work(), 2);
         {
-            let work = lock(&load.work);
+            let work = load.work();
             assert_eq!((work.pages_left, work.unknown_days), (2, 28));
         }
         drop((read, given_up));
-        let work = lock(&load.work);
+        let work = load.work();
         assert_eq!((work.pages_left, work.unknown_days, work.pages_done), (0, 0, 1));
     }
 
@@ -455,21 +320,6 @@ mod tests {
         assert_eq!(load.expected_pages(&month()), Some(84));
         load.pulse.measure(&month(), Some(42.0));
         assert_eq!(load.expected_pages(&month()), Some(42));
-    }
-
-    #[test]
-    fn a_window_that_turns_out_too_long_waits_or_is_cut() {
-        let load = load(200, Seam::Adjacent);
-        let [one, other] = [load.ticket(&month(), false), load.ticket(&month(), false)];
-        one.start(30);
-        one.begin(41, false);
-        one.advance();
-        // Alone, it is cut where it is too long, and read on otherwise.
-        assert_eq!((one.put_off(1, 39), one.cut_to_fit(1, 40)), (None, None));
-        assert_eq!(one.cut_to_fit(1, 39).map(|parts| parts.len()), Some(2));
-        assert_eq!(one.cut_to_fit(1, 0), None);
-        other.start(30);
-        assert_eq!((one.put_off(1, 70), one.put_off(1, 69), one.put_off(2, 69)), (None, Some(41), None));
     }
 
     #[test]

@@ -21,8 +21,9 @@ use super::quota::{DayCount, Plan};
 use super::retry::{Run, WindowBudget};
 use super::seconds;
 use super::settings::{DateFormat, Settings};
-use super::share::{Load, Ticket, UNTOLD_PAGES, UnderWay};
+use super::share::{Load, UNTOLD_PAGES, UnderWay};
 use super::tally::{Tally, Unaccounted};
+use super::ticket::Ticket;
 use crate::model::{Page, Scope, Seam, Window, WindowRead};
 
 /// An account's operation log. Clones share connections, token, limits and counters.
