@@ -6,7 +6,6 @@ use std::collections::hash_map::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use serde_json::error::Category;
 use tokio::time::Instant;
 use url::Url;
@@ -145,7 +144,7 @@ impl Fetcher {
                     tokio::time::sleep(delays.next().unwrap_or_default().max(after)).await;
                 }
                 Next::Pause { after } => {
-                    let stalled = |stalled| failure.throttled(place.window, stalled);
+                    let stalled = |stalled| failure.last(place.window).throttled(stalled);
                     self.limiter.throttle(sent_at, after).map_err(stalled)?;
                 }
                 Next::Renew => {
@@ -338,11 +337,6 @@ impl Failure {
 
     fn refused(&self, refusal: Refusal) -> ExtractError {
         ExtractError::Refused { refusal, answer: Box::new(self.answer()) }
-    }
-
-    fn throttled(&self, window: &Window, (waited, resume_at): (Duration, DateTime<Utc>)) -> ExtractError {
-        let LastFailure { asked, tracking_id, source } = self.last(window);
-        ExtractError::Throttled { asked, waited, resume_at, tracking_id, source }
     }
 
     fn rejected(&self, window: &Window) -> ExtractError {
