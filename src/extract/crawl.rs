@@ -34,7 +34,7 @@ pub(super) enum Outcome {
     Whole(WindowRead),
     /// It is to be asked for in these parts instead; none where nothing of it is there yet.
     Parts(Vec<Window>),
-    /// It is to be begun anew when there are requests enough for it: it has so many pages.
+    /// It is to be begun anew when there are requests, and memory, enough for it: it has so many pages.
     PutOff(u64),
 }
 
@@ -89,7 +89,7 @@ impl<'a> Crawl<'a> {
                 }
                 Err(Interruption::Parts(parts)) => return Ok(self.cut(parts)),
                 Err(Interruption::PutOff(pages)) => {
-                    tracing::info!(window = %self.window, pages, "window waits until there are requests enough for it");
+                    tracing::info!(window = %self.window, pages, "window waits until there is room for it");
                     return Ok(Outcome::PutOff(pages));
                 }
                 Err(Interruption::Failed(error)) => return Err(error),
@@ -129,6 +129,9 @@ impl<'a> Crawl<'a> {
         let next = digest.next_page_token.take();
         let is_first = sweep.pages.is_empty();
         sweep.add(page, digest)?;
+        if let Some(Page { body, .. }) = sweep.pages.last() {
+            self.fetcher.pulse.weigh(body.len(), body.kept_len());
+        }
         let goes_on = next.is_some();
         if let Some(next) = next {
             sweep.go_on(next)?;

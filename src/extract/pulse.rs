@@ -1,4 +1,5 @@
-//! What answers have told about the upstream, whoever asked: how long a page takes, and how many a day fills.
+//! What answers have told about the upstream, whoever asked: how long a page takes, how large it is, and how many a day
+//! fills.
 //!
 //! The rule: it only tells what is known; what follows from that is decided in [`super::share`].
 
@@ -34,6 +35,18 @@ struct Known {
     /// The requests and mean days of whole windows whose total was not told.
     untold_requests: f64,
     untold_days: f64,
+    /// The pages that were weighed, and what they come to.
+    weighed: f64,
+    bytes: PageBytes,
+}
+
+/// How large pages are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PageBytes {
+    /// As received.
+    pub(super) received: f64,
+    /// While they wait for their window to be whole.
+    pub(super) kept: f64,
 }
 
 impl Pulse {
@@ -65,6 +78,20 @@ impl Pulse {
         let mut known = self.known();
         known.untold_requests += requests;
         known.untold_days += plan::mean_days(window);
+    }
+
+    /// Learns how many bytes a page had, and how many are kept of it.
+    pub(super) fn weigh(&self, received: usize, kept: usize) {
+        let mut known = self.known();
+        known.weighed += 1.0;
+        known.bytes.received += received as f64;
+        known.bytes.kept += kept as f64;
+    }
+
+    /// How large a page is, in the mean.
+    pub(super) fn page_bytes(&self) -> Option<PageBytes> {
+        let Known { weighed, bytes, .. } = *self.known();
+        (weighed > 0.0).then(|| PageBytes { received: bytes.received / weighed, kept: bytes.kept / weighed })
     }
 
     /// Waits until more is known.

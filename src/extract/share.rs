@@ -8,6 +8,9 @@
 //! Where the requests that are left do not suffice for all windows, a second rule comes first: none is begun that they
 //! are not likely to bring to its end beside those at work. What is read of a window that is not whole is read for
 //! nothing, and the next run would begin with the same windows again.
+//!
+//! And where pages are far larger than usual, a third one comes before both: what waits in memory keeps to its bound, were
+//! it to leave the rate unused.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -37,8 +40,17 @@ pub(super) const UNTOLD_PAGES: u64 = 2 * MOST_PAGES;
 /// What is slightly too long is left as it is; a part, which was cut once already, even what is rather too long.
 pub(super) const TOLERANCE: f64 = 1.1;
 pub(super) const TOLERANCE_OF_PARTS: f64 = 1.6;
-/// Windows of more pages than these are not under way together unless the rate needs it: some 70 MB as received.
+/// Windows of more pages than these are not under way together unless the rate needs it: some 70 MB as received, and a sixth
+/// of that while they wait.
 const MOST_PAGES_UNDER_WAY: f64 = 1000.0;
+/// Windows that take more memory than this are not under way together, whatever the rate needs. Of pages of the usual size,
+/// that is some ten thousand.
+const MOST_BYTES_UNDER_WAY: f64 = 96.0 * 1024.0 * 1024.0;
+/// Windows at work are put off only where they take so much more: it costs a page of each.
+const TOLERANCE_OF_BYTES: f64 = 1.5;
+/// A window of more bytes, as received, is cut even if no worker idles: a commit has all of it in hand at once. Of pages of
+/// the usual size, [`MOST_PAGES`] come to a sixth of it.
+const MOST_BYTES: f64 = 24.0 * 1024.0 * 1024.0;
 /// Workers for each that the rate needs, beyond its own headroom: some read short windows, which end soon.
 const SPARE_WORKERS: f64 = 1.2;
 /// Windows that are tried first while it is not known how long they are.
@@ -69,6 +81,8 @@ struct Work {
     pages_expected: u64,
     /// Pages left in the others.
     pages_left: u64,
+    /// Pages of the others that were read and wait for the rest.
+    pages_waiting: u64,
     pages_done: u64,
 }
 
@@ -80,8 +94,8 @@ pub(super) enum Left {
     Unknown,
     /// It is at work, and likely to have so many.
     Expected(u64),
-    /// So many are left.
-    Known(u64),
+    /// So many are left, and so many were read.
+    Known { pages: u64, read: u64 },
 }
 
 impl Work {
@@ -92,7 +106,10 @@ impl Work {
                 self.unknown_days += days;
                 self.pages_expected += pages;
             }
-            Left::Known(pages) => self.pages_left += pages,
+            Left::Known { pages, read } => {
+                self.pages_left += pages;
+                self.pages_waiting += read;
+            }
         }
     }
 
@@ -103,7 +120,10 @@ impl Work {
                 self.unknown_days -= days;
                 self.pages_expected -= pages;
             }
-            Left::Known(pages) => self.pages_left -= pages,
+            Left::Known { pages, read } => {
+                self.pages_left -= pages;
+                self.pages_waiting -= read;
+            }
         }
     }
 }
@@ -168,8 +188,25 @@ impl Load {
             return under_way.windows < PROBES.min(self.concurrency);
         }
         let needed = (demand.unwrap_or_default() * SPARE_WORKERS).ceil() as usize;
-        let most = if under_way.pages + pages <= MOST_PAGES_UNDER_WAY { usize::MAX } else { needed.max(1) };
+        let pages = under_way.pages + pages;
+        let most = match () {
+            // Of each window, a page is being read; the others wait.
+            () if self.bytes(pages, under_way.windows + 1) > MOST_BYTES_UNDER_WAY => 1,
+            () if pages > MOST_PAGES_UNDER_WAY => needed.max(1),
+            () => usize::MAX,
+        };
         under_way.windows < most.min(self.concurrency)
+    }
+
+    /// What so many pages of so many windows take, as far as that can be told.
+    fn bytes(&self, pages: f64, windows: usize) -> f64 {
+        self.pulse.page_bytes().map_or(0.0, |page| pages * page.kept + windows as f64 * page.received)
+    }
+
+    /// Whether the windows at work will take more memory than they may.
+    pub(super) fn is_too_much(&self) -> bool {
+        let Work { pages_left, pages_waiting, .. } = *self.work();
+        self.bytes((pages_left + pages_waiting) as f64, 0) > MOST_BYTES_UNDER_WAY * TOLERANCE_OF_BYTES
     }
 
     /// How many pages a window is likely to have.
@@ -198,7 +235,8 @@ impl Load {
         });
         // Where days are shared, weeks at the finest: they would be read twice for nothing but memory.
         let finest = if self.seam == Seam::Shared { window.days() / 7 } else { window.days() };
-        let for_memory = || plan::parts(window, pages.div_ceil(MOST_PAGES).min(finest), self.seam);
+        let by_bytes = self.pulse.page_bytes().map_or(1.0, |page| (pages as f64 * page.received / MOST_BYTES).ceil());
+        let for_memory = || plan::parts(window, pages.div_ceil(MOST_PAGES).min(finest).max(by_bytes as u64), self.seam);
         for_speed.or_else(for_memory)
     }
 
@@ -274,6 +312,23 @@ mod tests {
         assert_eq!(parts_of(100_000, 100, 200, Seam::Shared), 4);
     }
 
+    /// The parts of a month of so many pages, beside enough others, where a page has so many bytes.
+    fn parts_by_bytes(pages: u64, received: usize) -> usize {
+        let load = load(200, Seam::Shared);
+        let tickets: Vec<_> = (0..100).map(|_| load.ticket(&month(), false)).collect();
+        load.pulse.measure(&month(), Some(pages as f64));
+        load.pulse.weigh(received, received / 6);
+        tickets[0].begin(pages, true).map_or(1, |parts| parts.len())
+    }
+
+    #[test]
+    fn a_window_of_very_large_pages_is_cut_for_the_sake_of_memory() {
+        assert_eq!(parts_by_bytes(60, 65_000), 1);
+        assert_eq!(parts_by_bytes(200, 65_000), parts_of(200, 100, 200, Seam::Shared));
+        assert_eq!(parts_by_bytes(60, 1 << 20), 3);
+        assert_eq!(parts_by_bytes(60, 8 << 20), 19);
+    }
+
     #[test]
     fn cuts_of_a_run_cost_little_in_all() {
         let load = load(20_000, Seam::Adjacent);
@@ -347,5 +402,22 @@ mod tests {
         assert_eq!(most(1, 1000.0), 1);
         assert_eq!(most(500, 1000.0), 7);
         assert_eq!(most(60_000, 1000.0), 30);
+    }
+
+    #[test]
+    fn no_more_large_pages_are_under_way_than_memory_holds_whatever_the_rate_needs() {
+        let most = |received, kept, pages: f64| {
+            let load = load(60_000, Seam::Shared);
+            load.pulse.weigh(received, kept);
+            let has_room = |windows: &usize| {
+                load.has_room(UnderWay { windows: *windows, pages: pages * *windows as f64 }, pages, 100)
+            };
+            (0..100).take_while(has_room).count()
+        };
+        assert_eq!(most(1 << 20, 1 << 20, 40.0), 2);
+        assert_eq!(most(1 << 20, 1 << 18, 40.0), 8);
+        assert_eq!(most(8 << 20, 8 << 20, 40.0), 1);
+        // Those of the usual size are as many as the rate needs.
+        assert_eq!(most(65_000, 10_500, 250.0), 30);
     }
 }

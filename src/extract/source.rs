@@ -262,7 +262,7 @@ impl Crew {
                 continue;
             }
             let undone = self.queue.len() + 1 + self.at_work.len();
-            job.pages = self.load.pages(&job.window);
+            job.pages = job.known.map_or_else(|| self.load.pages(&job.window), |pages| pages as f64);
             let under_way = UnderWay { windows: self.at_work.len(), pages: self.pages_under_way };
             let expected = job.known.or_else(|| self.load.expected_pages(&job.window));
             let left = self.fetcher.limiter.left();

@@ -26,7 +26,7 @@ impl Ticket {
     /// The pages left to read; before they are known, more than any.
     pub(super) fn work(&self) -> u64 {
         match *self.left() {
-            Left::Known(pages) => pages,
+            Left::Known { pages, .. } => pages,
             Left::Unknown | Left::Expected(_) => u64::MAX,
         }
     }
@@ -43,21 +43,21 @@ impl Ticket {
 
     /// The windows to read instead, where more pages are left than requests: the `read` ones are lost either way.
     pub(super) fn cut_to_fit(&self, read: u64, left: u64) -> Option<Vec<Window>> {
-        let Left::Known(pages) = *self.left() else { return None };
+        let Left::Known { pages, .. } = *self.left() else { return None };
         if pages > left { self.load.cut_to_fit(&self.window, pages + read, left) } else { None }
     }
 
-    /// How many pages the window has, if it is better put off: it turned out too long to be afforded beside the others
-    /// at work, and as yet no more than its first page is lost.
+    /// How many pages the window has, if it is better put off: it turned out too long to be afforded, or held in memory,
+    /// beside the others at work, and as yet no more than its first page is lost.
     pub(super) fn put_off(&self, read: u64, left: u64) -> Option<u64> {
-        let Left::Known(pages) = *self.left() else { return None };
+        let Left::Known { pages, .. } = *self.left() else { return None };
         let needed = self.load.needed();
-        (read == 1 && pages < needed && needed > left).then_some(pages + read)
+        (read == 1 && pages < needed && (needed > left || self.load.is_too_much())).then_some(pages + read)
     }
 
     /// Learns that a reading begins, with a page of so many in all, and the windows to read instead, if that is better.
     pub(super) fn begin(&self, pages: u64, may_cut: bool) -> Option<Vec<Window>> {
-        self.set(Left::Known(pages));
+        self.set(Left::Known { pages, read: 0 });
         if !may_cut {
             return None;
         }
@@ -69,8 +69,8 @@ impl Ticket {
     /// Learns that a page was read.
     pub(super) fn advance(&self) {
         let left = *self.left();
-        if let Left::Known(pages) = left {
-            self.set(Left::Known(pages.saturating_sub(1)));
+        if let Left::Known { pages, read } = left {
+            self.set(Left::Known { pages: pages.saturating_sub(1), read: read + 1 });
         }
         self.load.advance();
     }
@@ -88,7 +88,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.set(Left::Known(0));
+        self.set(Left::Known { pages: 0, read: 0 });
     }
 }
 
@@ -116,5 +116,30 @@ mod tests {
         assert_eq!(one.cut_to_fit(1, 0), None);
         other.start(30);
         assert_eq!((one.put_off(1, 70), one.put_off(1, 69), one.put_off(2, 69)), (None, Some(41), None));
+    }
+
+    #[test]
+    fn a_window_of_pages_too_large_to_wait_beside_others_is_put_off() {
+        let put_off = |received, kept| {
+            let pulse = Arc::<Pulse>::default();
+            pulse.weigh(received, kept);
+            let load = Load::new(pulse, Plan::BUSINESS, 30, Seam::Adjacent);
+            let tickets = [20, 20, 20].map(|pages| {
+                let ticket = load.ticket(&month(), false);
+                ticket.begin(pages, false);
+                ticket.advance();
+                ticket
+            });
+            let [one, two, three] = tickets;
+            let first = one.put_off(1, 15_000);
+            drop(one);
+            let second = two.put_off(1, 15_000);
+            drop(two);
+            (first, second, three.put_off(1, 15_000))
+        };
+        assert_eq!(put_off(65_000, 10_500), (None, None, None));
+        assert_eq!(put_off(3 << 20, 3 << 20), (Some(20), None, None));
+        // One is read in any case.
+        assert_eq!(put_off(8 << 20, 8 << 20), (Some(20), Some(20), None));
     }
 }
