@@ -27,6 +27,7 @@ mod faults;
 mod hostile;
 mod ledger;
 mod limits;
+mod long_day;
 #[cfg(target_os = "linux")]
 mod memory;
 mod objects;

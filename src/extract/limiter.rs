@@ -143,7 +143,12 @@ impl Limiter {
         lock(&self.quota).left(Utc::now())
     }
 
-    /// The same, with those that are under way: their pages have not come yet, and count as work.
+    /// How many requests a run may make at best.
+    pub(super) fn most(&self) -> u64 {
+        lock(&self.quota).most()
+    }
+
+    /// The same as [`Self::left`], with those that are under way: their pages have not come yet, and count as work.
     pub(super) fn left_for_pages(&self) -> u64 {
         self.left() + self.under_way.load(Ordering::Relaxed)
     }

@@ -120,6 +120,11 @@ impl Run {
         self.requests.add();
     }
 
+    /// How many requests there were.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.get()
+    }
+
     /// Counts a failed request.
     pub(super) fn fail(&self, retries: &Retries, last: &LastFailure) -> Result<(), ExtractError> {
         let failures = self.failures.add();

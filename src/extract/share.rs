@@ -155,6 +155,11 @@ impl Load {
         plan::parts(window, parts.max(2), self.seam)
     }
 
+    /// Whether a window allows of no cut.
+    pub(super) fn is_shortest(&self, window: &Window) -> bool {
+        plan::parts(window, 2, self.seam).is_none()
+    }
+
     /// How many requests a window that is begun now is likely to take, where that can be told.
     pub(super) fn expected_pages(&self, window: &Window) -> Option<u64> {
         self.pulse.requests_per_day().map(|per_day| (per_day * plan::mean_days(window)).ceil() as u64)

@@ -47,6 +47,13 @@ impl Ticket {
         if pages > left { self.load.cut_to_fit(&self.window, pages + read, left) } else { None }
     }
 
+    /// How many pages the window has, if they are more than the `most` requests that a run may make, and it allows of no
+    /// cut.
+    pub(super) fn exceeds(&self, read: u64, most: u64) -> Option<u64> {
+        let Left::Known { pages, .. } = *self.left() else { return None };
+        (pages + read > most && self.load.is_shortest(&self.window)).then_some(pages + read)
+    }
+
     /// How many pages the window has, if it is better put off: it turned out too long to be afforded, or held in memory,
     /// beside the others at work, and as yet no more than its first page is lost.
     pub(super) fn put_off(&self, read: u64, left: u64) -> Option<u64> {
