@@ -75,10 +75,12 @@ impl Bar {
     fn note(&self, event: Event<'_>) {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.note(event);
-        let bar = self.shown.get_or_init(|| self.bars.add(fresh_bar()));
-        bar.set_length(tally.total());
+        let message = format!("{}{}", self.name.as_deref().unwrap_or_default(), tally.line());
+        let bar = self.shown.get_or_init(|| fresh_bar(&self.bars, message.clone()));
+        // Of a length of nothing, nothing would be the whole.
+        bar.set_length(tally.total().max(1));
         bar.set_position(tally.received().min(tally.total()));
-        bar.set_message(format!("{}{}", self.name.as_deref().unwrap_or_default(), tally.line()));
+        bar.set_message(message);
     }
 }
 
@@ -91,8 +93,9 @@ impl Drop for Bar {
     }
 }
 
-fn fresh_bar() -> ProgressBar {
-    let bar = ProgressBar::new(0);
+/// A bar among `bars`, which draw it from the first on: a bar that draws itself before is never wiped away.
+fn fresh_bar(bars: &MultiProgress, message: String) -> ProgressBar {
+    let bar = bars.add(ProgressBar::new(1).with_message(message));
     if let Ok(style) = ProgressStyle::with_template("{wide_bar} {msg}") {
         bar.set_style(style);
     }
