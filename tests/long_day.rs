@@ -51,7 +51,7 @@ async fn sync_until_told_otherwise(account: &Account, arguments: &[&str]) -> (St
     panic!("it is said for ever to run again");
 }
 
-#[test_case(&SPRING, &["--max-requests", "25"], "day 2022-03-02 has at least 30 pages"; "of_a_run")]
+#[test_case(&SPRING, &["--max-requests", "25"], "day 2022-03-02 takes at least 30 pages"; "of_a_run")]
 #[test_case(&MARCH, &["--max-requests", "25"], "window 2022-03-0"; "of_a_run_where_days_are_shared")]
 #[test_case(&MARCH, &["--plan", "1000/s,28/day", "--reserve", "3"], "window 2022-03-0"; "of_a_day")]
 #[tokio::test(flavor = "multi_thread")]
@@ -88,5 +88,5 @@ async fn all_other_days_are_read() {
 async fn without_totals_it_is_told_when_a_run_has_asked_for_nothing_else() {
     let account = account(false).await;
     let (line, _) = sync_until_told_otherwise(&account, &[&MARCH[..], &["--max-requests", "25"]].concat()).await;
-    assert!(line.contains("has at least 26 pages") && line.contains("a run may make 25 requests"), "{line}");
+    assert!(line.contains("takes at least 26 pages") && line.contains("a run may make 25 requests"), "{line}");
 }

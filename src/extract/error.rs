@@ -88,11 +88,11 @@ pub enum ExtractError {
     #[error("the run's own request limit is reached")]
     RunLimit,
     /// What cannot be asked for in parts takes more requests than a run may ever make.
-    #[error("{} has at least {pages} pages, and a run may make {limit} requests in all", Days(window))]
+    #[error("reading {} takes at least {pages} pages, and a run may make {limit} requests in all", Days(window))]
     TooLong {
         /// The window: a single day, or the fewest that can be asked for.
         window: Window,
-        /// How many pages it has, as far as is known.
+        /// How many pages are to be read, those of a second reading included, as far as is known.
         pages: u64,
         /// How many requests a run may make, and a day.
         limit: u64,
