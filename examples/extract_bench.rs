@@ -10,11 +10,14 @@
 //! that second begins. *Pages* are the ideal ones of the whole backfill: all records divided by the page size, rounded
 //! up. What windows, parts and shared days cost comes on top, and is measured against it. The wall time is that from
 //! the call for the windows to the last of them; *start* is what came before (the access token and, but for the seam
-//! `shared`, calibration by three totals), whose requests count too. All accounts that are measured side by side are
+//! `shared`, calibration by three totals), whose requests count too. *Attainable* is the least that `wall / (pages / rate)`
+//! can come to: the last page is asked for when the rate permits it and takes a latency more, and the pages of one day can
+//! only be read one after the other, so the account's longest day may bound what the rate does not. All accounts that are measured side by side are
 //! made before, and each has threads of its own: only the processor is shared.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints what it measured")]
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Barrier;
@@ -107,10 +110,10 @@ fn main() -> Result<(), Failure> {
     }
     let cases = cases(&arguments);
     println!(
-        "| span | seam | req/s | latency | client | pages | wall s | start s | wall / (pages / rate) \
+        "| span | seam | req/s | latency | client | pages | wall s | start s | wall / (pages / rate) | attainable \
          | with start | wall / (requests / rate) | requests | requests / pages | rereads | 429s | max in flight |"
     );
-    println!("|{}", "---|".repeat(16));
+    println!("|{}", "---|".repeat(17));
     for cases in cases.chunks(arguments.parallel.max(1)) {
         for rows in side_by_side(cases)? {
             rows.iter().for_each(|row| println!("{row}"));
@@ -153,6 +156,7 @@ fn measure(case: &Case, ready: &Barrier) -> Result<Vec<String>, Failure> {
     });
     ready.wait();
     let (ours, theirs) = accounts?;
+    let attainable = attainable(case, longest_day(&ours)?);
     let measured = client.block_on(async {
         let plain = async {
             match &theirs {
@@ -163,10 +167,32 @@ fn measure(case: &Case, ready: &Barrier) -> Result<Vec<String>, Failure> {
         tokio::try_join!(phonetrail(case, &ours), plain)
     });
     let (ours, plain) = measured?;
-    Ok([Some(ours), plain].iter().flatten().map(|measured| row(case, measured)).collect())
+    Ok([Some(ours), plain].iter().flatten().map(|measured| row(case, attainable, measured)).collect())
 }
 
-fn row(case: &Case, measured: &Measured) -> String {
+/// The pages of the day that has most.
+fn longest_day(account: &RunningSimulator) -> Result<u64, Failure> {
+    #[derive(Deserialize)]
+    struct Record {
+        time: String,
+    }
+    let mut days: HashMap<String, u64> = HashMap::new();
+    for text in account.ground_truth().texts() {
+        let Record { mut time } = serde_json::from_slice(text)?;
+        time.truncate("2022-01-01".len());
+        *days.entry(time).or_default() += 1;
+    }
+    Ok(days.into_values().max().unwrap_or_default().div_ceil(PAGE_SIZE))
+}
+
+/// The least that wall time can be, as a part of that which the rate alone would take.
+fn attainable(case: &Case, longest_day: u64) -> f64 {
+    let latency = (case.latency.fixed + case.latency.jitter / 2).as_secs_f64();
+    let ideal = (case.records as u64).div_ceil(PAGE_SIZE) as f64 / f64::from(case.rate);
+    (ideal + latency).max(longest_day as f64 * latency) / ideal
+}
+
+fn row(case: &Case, attainable: f64, measured: &Measured) -> String {
     let Measured { client, start, wall, records, window_pages, rereads, requests, throttled, max_in_flight } = measured;
     let pages = (case.records as u64).div_ceil(PAGE_SIZE);
     let ideal = pages as f64 / f64::from(case.rate);
@@ -176,8 +202,8 @@ fn row(case: &Case, measured: &Measured) -> String {
     let seam = if *client == "phonetrail" { case.seam.as_str() } else { "-" };
     eprintln!("{client}, {span}, {seam}: {records} records on {window_pages} pages of windows");
     format!(
-        "| {span} | {seam} | {} | {} | {client} | {pages} | {wall:.1} | {start:.1} | {:.3} | {:.3} | {:.3} | {requests} \
-         | {:.3} | {rereads} | {throttled} | {max_in_flight} |",
+        "| {span} | {seam} | {} | {} | {client} | {pages} | {wall:.1} | {start:.1} | {:.3} | {attainable:.3} | {:.3} \
+         | {:.3} | {requests} | {:.3} | {rereads} | {throttled} | {max_in_flight} |",
         case.rate,
         case.latency,
         wall / ideal,

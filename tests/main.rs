@@ -8,6 +8,11 @@
     reason = "a test that fails says so"
 )]
 
+/// As the program itself has it: what it holds is measured here too.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 mod support;
 
 mod accounts;
@@ -22,7 +27,11 @@ mod faults;
 mod hostile;
 mod ledger;
 mod limits;
+mod long_day;
+#[cfg(target_os = "linux")]
+mod memory;
 mod objects;
+mod progress;
 mod quota;
 mod replay;
 mod samples;

@@ -24,7 +24,7 @@ pub enum Exit {
     Stopped = 75,
     /// Refused by the upstream: credentials, scopes, plan.
     Refused = 77,
-    /// A setting is missing or malformed.
+    /// A setting is missing, malformed or too low.
     Configuration = 78,
 }
 
@@ -108,7 +108,7 @@ impl From<&ExtractError> for Exit {
             ErrorKind::Refused | ErrorKind::Rejected => Self::Refused,
             ErrorKind::DailyLimit | ErrorKind::RateLimit | ErrorKind::RunLimit => Self::Stopped,
             ErrorKind::Unstable => Self::DataDisagree,
-            ErrorKind::Configuration => Self::Configuration,
+            ErrorKind::TooLong | ErrorKind::Configuration => Self::Configuration,
             _ => Self::Upstream,
         }
     }
@@ -120,6 +120,7 @@ impl From<&Stop> for Exit {
             StopReason::DailyLimit | StopReason::RateLimit | StopReason::RunLimit | StopReason::Interrupted => {
                 Self::Stopped
             }
+            StopReason::TooLong => Self::Configuration,
             StopReason::Unavailable => Self::Upstream,
             StopReason::Refused => Self::Refused,
             StopReason::Unmatched => Self::DataDisagree,

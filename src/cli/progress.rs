@@ -75,10 +75,12 @@ impl Bar {
     fn note(&self, event: Event<'_>) {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.note(event);
-        let bar = self.shown.get_or_init(|| self.bars.add(fresh_bar()));
-        bar.set_length(tally.total());
+        let message = format!("{}{}", self.name.as_deref().unwrap_or_default(), tally.line());
+        let bar = self.shown.get_or_init(|| fresh_bar(&self.bars, message.clone()));
+        // Of a length of nothing, nothing would be the whole.
+        bar.set_length(tally.total().max(1));
         bar.set_position(tally.received().min(tally.total()));
-        bar.set_message(format!("{}{}", self.name.as_deref().unwrap_or_default(), tally.line()));
+        bar.set_message(message);
     }
 }
 
@@ -91,9 +93,10 @@ impl Drop for Bar {
     }
 }
 
-fn fresh_bar() -> ProgressBar {
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{bar:24} {msg}") {
+/// A bar among `bars`, which draw it from the first on: a bar that draws itself before is never wiped away.
+fn fresh_bar(bars: &MultiProgress, message: String) -> ProgressBar {
+    let bar = bars.add(ProgressBar::new(1).with_message(message));
+    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {msg}") {
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(200));
@@ -144,7 +147,8 @@ impl Tally {
 
     fn line(&self) -> String {
         let seconds = self.began.map_or(0.0, |began| began.elapsed().as_secs_f64());
-        let rate = if seconds > 0.0 { self.pages as f64 / seconds } else { 0.0 };
+        // The time began with the first of them.
+        let rate = if seconds > 0.0 { self.pages.saturating_sub(1) as f64 / seconds } else { 0.0 };
         let received = self.received();
         let left = match received {
             0 => 0.0,
@@ -179,6 +183,7 @@ mod tests {
         tally.note(Event::Planned { windows: 4, per_second: 10 });
         tally.note(page(&window, 0, 600));
         assert_eq!((tally.total(), tally.received()), (2_400, 300));
+        assert!(tally.line().contains(" 0.0 of 10 requests/s, "), "{}", tally.line());
         tally.note(page(&window, 1, 600));
         tally.note(Event::Whole { window: &window, pages: 2, records: 600 });
         assert_eq!((tally.total(), tally.received()), (2_400, 600));

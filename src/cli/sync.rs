@@ -18,8 +18,8 @@ use crate::pipeline::{self, AccountSync, SyncReport, SyncRequest};
 /// What `--help` ends with.
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 2 wrong usage; 65 a window never matched its total; 69 upstream unavailable; 74 the destination \
-failed; 75 stopped early, whole so far, run again; 77 refused; 78 a setting is missing or malformed. Of several accounts' \
-codes, the gravest is the run's: 74, 78, 77, 65, 2, 69, 75, 0.";
+failed; 75 stopped early, whole so far, run again; 77 refused; 78 a setting is missing, malformed or too low. Of several \
+accounts' codes, the gravest is the run's: 74, 78, 77, 65, 2, 69, 75, 0.";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXIT_CODES)]

@@ -1,6 +1,7 @@
 //! The access token, asked for once for all workers.
 //!
-//! The rule: one request for a token at a time, and credentials go to the OAuth URL and nowhere else.
+//! The rule: one request for a token at a time, none before the time that the issuer names, and credentials go to the OAuth
+//! URL and nowhere else.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,8 +16,9 @@ use super::client::{Client, Reply, TransportError};
 use super::credentials::{Credentials, Secret};
 use super::endpoint::Endpoint;
 use super::error::{Answer, Asked, Cause, ExtractError, Refusal, cause};
+use super::pause::Pause;
 use super::progress::Counters;
-use super::retry::{self, LastFailure};
+use super::retry::{self, LastFailure, WindowBudget};
 use super::settings::{DEFAULT_BASE_URL, Retries, Settings};
 
 /// A token is renewed this long before it expires, or a tenth of its life for a short one.
@@ -125,29 +127,41 @@ impl Authority {
         }
     }
 
-    /// Posts until a token comes, it is refused, or the tries are used up.
+    /// Posts until a token comes, it is refused, or the tries or the run's patience are used up.
     async fn ask<F>(&self, post: impl Fn() -> F, generation: u64) -> Result<Access, ExtractError>
     where
         F: Future<Output = Result<Reply, TransportError>>,
     {
-        let mut delays = retry::delays(&self.retries);
+        let (mut delays, mut budget) = (retry::delays(&self.retries), WindowBudget::new());
+        let mut pause = Pause::new(Instant::now(), &self.retries);
         let mut attempt = 0;
         loop {
-            attempt += 1;
-            let (tracking_id, after, source) = match post().await {
+            let sent_at = Instant::now();
+            let (tracking_id, wait, source) = match post().await {
                 Ok(reply) => match self.read(&reply, generation) {
                     Ok(access) => return Ok(access),
                     Err(source) => (reply.tracking_id(), judge(&reply)?, source),
                 },
-                Err(error) => (error.tracking_id(), None, cause(error)),
+                Err(error) => (error.tracking_id(), Wait::AskAgain { after: None }, cause(error)),
             };
-            if attempt >= self.retries.tries_per_page {
-                let last = LastFailure { asked: Asked::AccessToken, tracking_id, source };
-                return Err(last.unavailable(attempt, self.retries.tries_per_page));
+            tracing::warn!(attempt = attempt + 1, tracking_id, cause = %source, ?wait, "no access token yet");
+            let last = LastFailure { asked: Asked::AccessToken, tracking_id, source };
+            match wait {
+                Wait::AskAgain { after } => {
+                    attempt += 1;
+                    budget.fail(&self.retries, attempt, &last)?;
+                    // Before the time that the issuer names, asking is no use.
+                    if after.is_some_and(|after| !pause.hold(Instant::now(), after)) {
+                        return Err(last.unavailable(attempt, self.retries.tries_per_page));
+                    }
+                    tokio::time::sleep(delays.next().unwrap_or_default()).await;
+                }
+                Wait::Pause { after } => {
+                    budget.throttle(&self.retries, &last)?;
+                    pause.throttle(Instant::now(), sent_at, after).map_err(|stalled| last.throttled(stalled))?;
+                }
             }
-            tracing::warn!(attempt, tracking_id, cause = %source, "no access token yet");
-            let delay = delays.next().unwrap_or_default().max(after.unwrap_or_default().min(self.retries.max_delay));
-            tokio::time::sleep(delay).await;
+            tokio::time::sleep_until(pause.until()).await;
         }
     }
 
@@ -207,11 +221,19 @@ fn bearer(token: &Secret) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// How long to wait before asking again, or why that is no use.
-fn judge(reply: &Reply) -> Result<Option<Duration>, ExtractError> {
+/// What comes before the next try, with the time that the issuer names.
+#[derive(Clone, Copy, Debug)]
+enum Wait {
+    AskAgain { after: Option<Duration> },
+    Pause { after: Option<Duration> },
+}
+
+/// How to wait before asking again, or why that is no use.
+fn judge(reply: &Reply) -> Result<Wait, ExtractError> {
     let answer = || Box::new(classify::answer(reply));
     match classify::access_token(reply) {
-        Verdict::Retry { after } | Verdict::Throttle { after } => Ok(after),
+        Verdict::Retry { after } => Ok(Wait::AskAgain { after }),
+        Verdict::Throttle { after } => Ok(Wait::Pause { after }),
         Verdict::Refuse(refusal) => Err(ExtractError::Refused { refusal, answer: answer() }),
         Verdict::DailyLimit { .. } | Verdict::RenewToken | Verdict::RestartWindow | Verdict::Reject => {
             Err(ExtractError::Rejected { asked: Asked::AccessToken, answer: answer() })

@@ -14,11 +14,11 @@ use std::collections::HashSet;
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use super::digest::{self, Digest, RecordHash};
-use super::error::{Disturbance, ExtractError};
+use super::error::{Disturbance, ErrorKind, ExtractError};
 use super::fetch::{Fetcher, Place, Stop};
 use super::progress::Event;
 use super::retry::{self, Run, WindowBudget};
-use super::share::Ticket;
+use super::ticket::Ticket;
 use crate::model::{Page, Window, WindowRead};
 
 /// No window has this many pages: it would be millions of records.
@@ -34,7 +34,7 @@ pub(super) enum Outcome {
     Whole(WindowRead),
     /// It is to be asked for in these parts instead; none where nothing of it is there yet.
     Parts(Vec<Window>),
-    /// It is to be begun anew when there are requests enough for it: it has so many pages.
+    /// It is to be begun anew when there are requests, and memory, enough for it: it has so many pages.
     PutOff(u64),
 }
 
@@ -59,13 +59,15 @@ pub(super) struct Crawl<'a> {
     /// With it, the window may be shared out.
     ticket: Option<&'a Ticket>,
     budget: WindowBudget,
+    /// How many pages came, those of discarded readings included.
+    pages: u64,
     /// Of the last page that came.
     tracking_id: Option<String>,
 }
 
 impl<'a> Crawl<'a> {
     pub(super) fn new(fetcher: &'a Fetcher, run: &'a Run, window: &'a Window, ticket: Option<&'a Ticket>) -> Self {
-        Self { fetcher, run, window, ticket, budget: WindowBudget::new(), tracking_id: None }
+        Self { fetcher, run, window, ticket, budget: WindowBudget::new(), pages: 0, tracking_id: None }
     }
 
     /// Reads the window until a reading is stable, or finds that it is better asked for in parts.
@@ -89,7 +91,7 @@ impl<'a> Crawl<'a> {
                 }
                 Err(Interruption::Parts(parts)) => return Ok(self.cut(parts)),
                 Err(Interruption::PutOff(pages)) => {
-                    tracing::info!(window = %self.window, pages, "window waits until there are requests enough for it");
+                    tracing::info!(window = %self.window, pages, "window waits until there is room for it");
                     return Ok(Outcome::PutOff(pages));
                 }
                 Err(Interruption::Failed(error)) => return Err(error),
@@ -129,6 +131,9 @@ impl<'a> Crawl<'a> {
         let next = digest.next_page_token.take();
         let is_first = sweep.pages.is_empty();
         sweep.add(page, digest)?;
+        if let Some(Page { body, .. }) = sweep.pages.last() {
+            self.fetcher.pulse.weigh(body.len(), body.kept_len());
+        }
         let goes_on = next.is_some();
         if let Some(next) = next {
             sweep.go_on(next)?;
@@ -149,6 +154,7 @@ impl<'a> Crawl<'a> {
         match self.fetcher.page(self.run, &mut self.budget, place).await {
             Ok((page, digest)) => {
                 self.fetcher.counters.pages.add();
+                self.pages += 1;
                 self.tracking_id.clone_from(&page.tracking_id);
                 self.fetcher.settings.observer.tell(Event::Page {
                     window: self.window,
@@ -159,7 +165,7 @@ impl<'a> Crawl<'a> {
                 Ok((page, digest))
             }
             Err(Stop::TokenExpired) => Err(Disturbance::TokenExpired { page: place.number }.into()),
-            Err(Stop::Failed(error)) => Err(Interruption::Failed(error)),
+            Err(Stop::Failed(error)) => Err(Interruption::Failed(self.failed(sweep, error))),
         }
     }
 
@@ -170,7 +176,27 @@ impl<'a> Crawl<'a> {
         if let Some(parts) = ticket.cut_to_fit(read, limiter.left()) {
             return Err(Interruption::Parts(parts));
         }
+        if let Some(pages) = ticket.exceeds(read, limiter.most()) {
+            return Err(Interruption::Failed(self.too_long(pages)));
+        }
         ticket.put_off(read, limiter.left_for_pages()).map_or(Ok(()), |pages| Err(Interruption::PutOff(pages)))
+    }
+
+    /// The failure that follows from `error`. Where a run has asked for pages of this window alone, and they were not all, the
+    /// next one would do no better; that a window with a total is so long, it shows before.
+    fn failed(&self, sweep: &Sweep, error: ExtractError) -> ExtractError {
+        let limiter = &self.fetcher.limiter;
+        let had_all = match error.kind() {
+            ErrorKind::RunLimit => true,
+            ErrorKind::DailyLimit => u64::from(limiter.today().requests) == self.fetcher.counters.requests.get(),
+            _ => false,
+        };
+        let is_alone = self.pages > 0 && self.pages == self.run.requests();
+        if had_all && is_alone && sweep.reported.is_none() { self.too_long(self.pages + 1) } else { error }
+    }
+
+    fn too_long(&self, pages: u64) -> ExtractError {
+        ExtractError::TooLong { window: self.window.clone(), pages, limit: self.fetcher.limiter.most() }
     }
 
     /// An echo of fewer days than were asked for means that the upstream clamped the window. Of more days, as a

@@ -87,6 +87,16 @@ pub enum ExtractError {
     /// The run has made as many requests as it was allowed.
     #[error("the run's own request limit is reached")]
     RunLimit,
+    /// What cannot be asked for in parts takes more requests than a run may ever make.
+    #[error("reading {} takes at least {pages} pages, and a run may make {limit} requests in all", Days(window))]
+    TooLong {
+        /// The window: a single day, or the fewest that can be asked for.
+        window: Window,
+        /// How many pages are to be read, those of a second reading included, as far as is known.
+        pages: u64,
+        /// How many requests a run may make, and a day.
+        limit: u64,
+    },
     /// No reading of the window could be proved whole.
     #[error("no stable reading of window {window} in {reads} reads{}", Quoted(tracking_id))]
     Unstable {
@@ -152,6 +162,7 @@ impl ExtractError {
             Self::DailyLimit { .. } => ErrorKind::DailyLimit,
             Self::Throttled { .. } => ErrorKind::RateLimit,
             Self::RunLimit => ErrorKind::RunLimit,
+            Self::TooLong { .. } => ErrorKind::TooLong,
             Self::Unstable { .. } | Self::Clamped { .. } => ErrorKind::Unstable,
             Self::Rejected { .. } => ErrorKind::Rejected,
             Self::InsecureUrl { .. } | Self::InvalidSetting { .. } | Self::Setup { .. } => ErrorKind::Configuration,
@@ -169,6 +180,9 @@ impl ExtractError {
                 "Other apps use up the account's requests per second: run again at the time given, or when they are done."
             }
             Self::RunLimit => "Run again to go on; what is whole so far is kept.",
+            Self::TooLong { .. } => {
+                "Running again does not help: give a higher --max-requests, or a --plan of more requests a day."
+            }
             Self::Unstable { .. } => "Run again when the phone system is being changed less.",
             Self::Clamped { .. } => "Ask for later days only: the upstream keeps a limited time.",
             Self::Rejected { .. } => "Check the days, the category and the base URL.",
@@ -188,7 +202,7 @@ impl ExtractError {
             ErrorKind::Unavailable => {
                 matches!(self, Self::TooManyFailures { .. } | Self::Unavailable { asked: Asked::AccessToken, .. })
             }
-            ErrorKind::Unstable | ErrorKind::Rejected => false,
+            ErrorKind::TooLong | ErrorKind::Unstable | ErrorKind::Rejected => false,
         }
     }
 }
@@ -207,6 +221,8 @@ pub enum ErrorKind {
     RateLimit,
     /// Run again.
     RunLimit,
+    /// Permit a run more requests.
+    TooLong,
     /// The data disagree: run again, and look into it if it stays.
     Unstable,
     /// Ask for something else.
@@ -386,6 +402,18 @@ impl Disturbance {
             | Self::RepeatedToken { .. }
             | Self::EmptyPage { .. }
             | Self::TooManyPages { .. } => false,
+        }
+    }
+}
+
+/// A window as what it is to the reader: a day, or several.
+struct Days<'a>(&'a Window);
+
+impl fmt::Display for Days<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.days() {
+            1 => write!(f, "day {}", self.0.from()),
+            _ => write!(f, "window {}", self.0),
         }
     }
 }

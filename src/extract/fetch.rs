@@ -6,7 +6,6 @@ use std::collections::hash_map::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use serde_json::error::Category;
 use tokio::time::Instant;
 use url::Url;
@@ -20,9 +19,10 @@ use super::endpoint::Endpoint;
 use super::error::{Answer, Asked, Cause, ExtractError, Refusal, cause};
 use super::limiter::Limiter;
 use super::progress::{Counters, Event};
+use super::pulse::Pulse;
 use super::retry::{self, LastFailure, Run, WindowBudget};
 use super::settings::{DEFAULT_PAGE_SIZE, Settings};
-use super::share::{Pulse, Ticket};
+use super::ticket::Ticket;
 use crate::model::{Page, PageError, Window};
 
 const REPORT_PATH: &str = "/phone/reports/operationlogs";
@@ -144,7 +144,7 @@ impl Fetcher {
                     tokio::time::sleep(delays.next().unwrap_or_default().max(after)).await;
                 }
                 Next::Pause { after } => {
-                    let stalled = |stalled| failure.throttled(place.window, stalled);
+                    let stalled = |stalled| failure.last(place.window).throttled(stalled);
                     self.limiter.throttle(sent_at, after).map_err(stalled)?;
                 }
                 Next::Renew => {
@@ -337,11 +337,6 @@ impl Failure {
 
     fn refused(&self, refusal: Refusal) -> ExtractError {
         ExtractError::Refused { refusal, answer: Box::new(self.answer()) }
-    }
-
-    fn throttled(&self, window: &Window, (waited, resume_at): (Duration, DateTime<Utc>)) -> ExtractError {
-        let LastFailure { asked, tracking_id, source } = self.last(window);
-        ExtractError::Throttled { asked, waited, resume_at, tracking_id, source }
     }
 
     fn rejected(&self, window: &Window) -> ExtractError {

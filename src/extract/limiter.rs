@@ -17,10 +17,7 @@ use super::pacer::Pacer;
 use super::pause::{Pause, Stalled};
 use super::quota::{DailyQuota, DailyUse, DayCount, Spent};
 use super::settings::Settings;
-use super::share::Ticket;
-
-/// Others who use up the account's rate are left alone for so long.
-const TIME_FOR_OTHERS: Duration = Duration::from_secs(300);
+use super::ticket::Ticket;
 
 pub(super) struct Limiter {
     pacer: Mutex<Pacer<MonotonicClock>>,
@@ -101,14 +98,12 @@ impl Limiter {
     }
 
     /// The upstream answered "too many requests per second" to a request sent at `sent_at`. Where it has done so for long
-    /// and taken none, this fails, and tells how long that was and when to go on.
-    pub(super) fn throttle(&self, sent_at: Instant, after: Option<Duration>) -> Result<(), (Duration, DateTime<Utc>)> {
-        let throttled = lock(&self.pause).throttle(Instant::now(), sent_at, after);
-        match throttled {
+    /// and taken none, this fails, and tells how long that was.
+    pub(super) fn throttle(&self, sent_at: Instant, after: Option<Duration>) -> Result<(), Stalled> {
+        let is_news = lock(&self.pause).throttle(Instant::now(), sent_at, after)?;
+        if is_news {
             // Others use the account too, or the way there is less even than thought.
-            Ok(true) => lock(&self.pacer).slow_down(),
-            Ok(false) => {}
-            Err(Stalled { waited, pause }) => return Err((waited, Utc::now() + pause.max(TIME_FOR_OTHERS))),
+            lock(&self.pacer).slow_down();
         }
         Ok(())
     }
@@ -148,7 +143,12 @@ impl Limiter {
         lock(&self.quota).left(Utc::now())
     }
 
-    /// The same, with those that are under way: their pages have not come yet, and count as work.
+    /// How many requests a run may make at best.
+    pub(super) fn most(&self) -> u64 {
+        lock(&self.quota).most()
+    }
+
+    /// The same as [`Self::left`], with those that are under way: their pages have not come yet, and count as work.
     pub(super) fn left_for_pages(&self) -> u64 {
         self.left() + self.under_way.load(Ordering::Relaxed)
     }

@@ -35,6 +35,7 @@ mod pacer;
 mod pause;
 pub mod plan;
 mod progress;
+mod pulse;
 mod quota;
 mod retry;
 mod retry_after;
@@ -45,6 +46,7 @@ mod source;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod ticket;
 
 pub use credentials::{Credentials, Secret};
 pub use error::{Answer, Asked, Cause, Disturbance, ErrorKind, ExtractError, Refusal, WindowFailure};

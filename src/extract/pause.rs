@@ -5,9 +5,13 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use super::settings::Retries;
+
+/// Others who use up the account's rate are left alone for so long.
+const TIME_FOR_OTHERS: Duration = Duration::from_secs(300);
 
 /// How long a pause grows when throttling does not end and the upstream names no time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -35,6 +39,13 @@ pub(super) struct Stalled {
     pub(super) waited: Duration,
     /// How long the next pause would have been.
     pub(super) pause: Duration,
+}
+
+impl Stalled {
+    /// When it may be worth trying again.
+    pub(super) fn resume_at(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now + self.pause.max(TIME_FOR_OTHERS)
+    }
 }
 
 impl Pause {
@@ -85,11 +96,13 @@ impl Pause {
     }
 
     /// The upstream asks to be left alone for so long, for another reason. All follow it, but not for longer in a row than
-    /// they would wait for the rate: then each page keeps its own count of how often it was asked for.
-    pub(super) fn hold(&mut self, now: Instant, after: Duration) {
-        if now - self.stalled_since(now) + after <= self.patience {
+    /// they would wait for the rate: then each page keeps its own count of how often it was asked for. Tells whether all do.
+    pub(super) fn hold(&mut self, now: Instant, after: Duration) -> bool {
+        let is_borne = now - self.stalled_since(now) + after <= self.patience;
+        if is_borne {
             self.extend(now + after);
         }
+        is_borne
     }
 
     /// A request sent at `sent_at` was taken.

@@ -119,6 +119,7 @@ pub(super) enum Spent {
 #[derive(Debug)]
 pub(super) struct DailyQuota {
     limit: u32,
+    per_run: Option<u64>,
     left_of_run: Option<u64>,
     /// Those made here, and those of earlier runs that were known from the start.
     count: DayCount,
@@ -141,8 +142,16 @@ impl DailyQuota {
     ) -> Self {
         let count = used.unwrap_or(DayCount { day: now.date_naive(), requests: 0 });
         let limit = plan.per_day.get().saturating_sub(reserve);
-        let mut quota =
-            Self { limit, left_of_run: per_run, count, others: 0, told: 0, told_limit: None, exhausted_until: None };
+        let mut quota = Self {
+            limit,
+            per_run,
+            left_of_run: per_run,
+            count,
+            others: 0,
+            told: 0,
+            told_limit: None,
+            exhausted_until: None,
+        };
         quota.turn_the_day(now);
         quota
     }
@@ -197,6 +206,12 @@ impl DailyQuota {
         self.turn_the_day(now);
         let of_day = u64::from(self.limit.saturating_sub(self.used()));
         self.left_of_run.map_or(of_day, |of_run| of_run.min(of_day))
+    }
+
+    /// How many requests a run may make that begins with a day of which nothing is used.
+    pub(super) fn most(&self) -> u64 {
+        let of_day = u64::from(self.told_limit.map_or(self.limit, |told| told.min(self.limit)));
+        self.per_run.map_or(of_day, |of_run| of_run.min(of_day))
     }
 
     pub(super) fn count(&mut self, now: DateTime<Utc>) -> DayCount {
@@ -268,10 +283,14 @@ mod tests {
         quota.set_others(DayCount { day: now.date_naive(), requests: 2 }, now);
         assert_eq!(quota.take(now), Ok(()));
         assert_eq!(quota.take(now), Err(Spent::Day(at("2022-02-02T00:00:00Z"))));
+        assert_eq!(quota.most(), 3);
+        quota.correct(DailyUse { limit: 2, used: 1 }, now);
+        assert_eq!(quota.most(), 2);
 
         let mut quota = DailyQuota::new(Plan::PRO, 0, Some(1), None, now);
         assert_eq!(quota.take(now), Ok(()));
         assert_eq!(quota.take(at("2022-02-02T10:00:00Z")), Err(Spent::Run));
+        assert_eq!(quota.most(), 1);
     }
 
     #[test]

@@ -6,8 +6,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use chrono::Utc;
 
 use super::error::{Asked, Cause, ExtractError};
+use super::pause::Stalled;
 use super::progress::Counter;
 use super::settings::Retries;
 
@@ -27,7 +29,7 @@ pub(super) fn delays(retries: &Retries) -> impl Iterator<Item = Duration> + Send
     bounds.with_jitter().build().zip(bounds.build()).map(|(jittered, bound)| jittered.saturating_sub(bound))
 }
 
-/// What a window may still spend on failures.
+/// What a window, or an access token, may still spend on failures.
 #[derive(Debug)]
 pub(super) struct WindowBudget {
     failures: u32,
@@ -84,6 +86,13 @@ impl LastFailure {
             source: Cause::clone(&self.source),
         }
     }
+
+    /// The failure where all is throttled for longer than a run waits.
+    pub(super) fn throttled(self, stalled: Stalled) -> ExtractError {
+        let Self { asked, tracking_id, source } = self;
+        let resume_at = stalled.resume_at(Utc::now());
+        ExtractError::Throttled { asked, waited: stalled.waited, resume_at, tracking_id, source }
+    }
 }
 
 /// What all windows of a run share: the budget of failures, and the error that ends it.
@@ -109,6 +118,11 @@ impl Run {
 
     pub(super) fn count_request(&self) {
         self.requests.add();
+    }
+
+    /// How many requests there were.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.get()
     }
 
     /// Counts a failed request.

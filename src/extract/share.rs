@@ -8,15 +8,16 @@
 //! Where the requests that are left do not suffice for all windows, a second rule comes first: none is begun that they
 //! are not likely to bring to its end beside those at work. What is read of a window that is not whole is read for
 //! nothing, and the next run would begin with the same windows again.
+//!
+//! And where pages are far larger than usual, a third one comes before both: what waits in memory keeps to its bound, were
+//! it to leave the rate unused.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use tokio::sync::Notify;
-
-use super::line::Order;
 use super::plan;
+use super::pulse::Pulse;
 use super::quota::Plan;
+use super::ticket::Ticket;
 use crate::model::{Seam, Window};
 
 /// A part should be worth its start.
@@ -31,102 +32,29 @@ const LEAST_PAGES_PER_FINE_PART: u64 = 16;
 const LEAST_LOSS_PAGES: f64 = 10.0;
 /// What one more window costs: its last page is half empty on average.
 const LOSS_PER_PART: f64 = 0.5;
-/// Latencies scatter, and parts are never equally long.
-const HEADROOM: f64 = 1.15;
 /// What windows come to scatters about what is expected of them, so parts are made to take less than there is.
 const FIT: f64 = 1.1;
 /// As many requests as a window may take that is not cut, should it have to be read twice: what to reckon with while
 /// nothing is known.
 pub(super) const UNTOLD_PAGES: u64 = 2 * MOST_PAGES;
 /// What is slightly too long is left as it is; a part, which was cut once already, even what is rather too long.
-const TOLERANCE: f64 = 1.1;
-const TOLERANCE_OF_PARTS: f64 = 1.6;
-/// Windows of more pages than these are not under way together unless the rate needs it: some 70 MB as received.
+pub(super) const TOLERANCE: f64 = 1.1;
+pub(super) const TOLERANCE_OF_PARTS: f64 = 1.6;
+/// Windows of more pages than these are not under way together unless the rate needs it: some 70 MB as received, and a sixth
+/// of that while they wait.
 const MOST_PAGES_UNDER_WAY: f64 = 1000.0;
+/// Windows that take more memory than this are not under way together, whatever the rate needs. Of pages of the usual size,
+/// that is some ten thousand.
+const MOST_BYTES_UNDER_WAY: f64 = 96.0 * 1024.0 * 1024.0;
+/// Windows at work are put off only where they take so much more: it costs a page of each.
+const TOLERANCE_OF_BYTES: f64 = 1.5;
+/// A window of more bytes, as received, is cut even if no worker idles: a commit has all of it in hand at once. Of pages of
+/// the usual size, [`MOST_PAGES`] come to a sixth of it.
+const MOST_BYTES: f64 = 24.0 * 1024.0 * 1024.0;
 /// Workers for each that the rate needs, beyond its own headroom: some read short windows, which end soon.
 const SPARE_WORKERS: f64 = 1.2;
 /// Windows that are tried first while it is not known how long they are.
 const PROBES: usize = 2;
-
-/// What answers have told about the upstream, whoever asked.
-#[derive(Debug, Default)]
-pub(super) struct Pulse {
-    known: Mutex<Known>,
-    changed: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    /// How long signing in took; stands in for `latency` until that is known.
-    sign_in: Option<f64>,
-    /// How long a page takes, in seconds.
-    latency: Option<f64>,
-    /// Whether any page has come.
-    has_page: bool,
-    /// The pages and mean days of windows whose total was told.
-    pages: f64,
-    days: f64,
-    /// The requests and mean days of whole windows whose total was not told.
-    untold_requests: f64,
-    untold_days: f64,
-}
-
-impl Pulse {
-    pub(super) fn signed_in(&self, took: Duration) {
-        lock(&self.known).sign_in.get_or_insert(took.as_secs_f64());
-    }
-
-    /// Learns how long a page took. The mean follows the upstream's mood within a few pages.
-    pub(super) fn observe(&self, latency: Duration) {
-        let mut known = lock(&self.known);
-        let sample = latency.as_secs_f64();
-        known.latency = Some(known.latency.map_or(sample, |mean| mean + (sample - mean) / 8.0));
-        known.has_page = true;
-    }
-
-    /// Learns how many pages a window fills, where it was told.
-    pub(super) fn measure(&self, window: &Window, pages: Option<f64>) {
-        // A window without records may be one of no time at all: that tells nothing.
-        if let Some(pages) = pages.filter(|pages| *pages > 0.0) {
-            let mut known = lock(&self.known);
-            known.pages += pages;
-            known.days += plan::mean_days(window);
-        }
-        self.changed.notify_one();
-    }
-
-    /// Learns how many requests it took to read a window to its end whose total was not told.
-    pub(super) fn measure_untold(&self, window: &Window, requests: f64) {
-        let mut known = lock(&self.known);
-        known.untold_requests += requests;
-        known.untold_days += plan::mean_days(window);
-    }
-
-    /// Waits until more is known.
-    pub(super) async fn changed(&self) {
-        self.changed.notified().await;
-    }
-
-    /// How many requests must be in flight to use the rate.
-    fn demand(&self, per_second: f64) -> Option<f64> {
-        let known = lock(&self.known);
-        known.latency.or(known.sign_in).map(|latency| latency * per_second * HEADROOM)
-    }
-
-    fn pages_per_day(&self) -> Option<f64> {
-        let known = lock(&self.known);
-        (known.days > 0.0).then(|| known.pages / known.days)
-    }
-
-    /// How many requests a mean day takes, totals told or not.
-    fn requests_per_day(&self) -> Option<f64> {
-        let untold = || {
-            let known = lock(&self.known);
-            (known.untold_days > 0.0).then(|| known.untold_requests / known.untold_days)
-        };
-        self.pages_per_day().or_else(untold)
-    }
-}
 
 /// What is being read.
 #[derive(Clone, Copy, Debug)]
@@ -153,7 +81,51 @@ struct Work {
     pages_expected: u64,
     /// Pages left in the others.
     pages_left: u64,
+    /// Pages of the others that were read and wait for the rest.
+    pages_waiting: u64,
     pages_done: u64,
+}
+
+/// What is known of the pages that are left of a window.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Left {
+    /// Nothing, and it is not at work.
+    #[default]
+    Unknown,
+    /// It is at work, and likely to have so many.
+    Expected(u64),
+    /// So many are left, and so many were read.
+    Known { pages: u64, read: u64 },
+}
+
+impl Work {
+    fn add(&mut self, days: u64, left: Left) {
+        match left {
+            Left::Unknown => self.unknown_days += days,
+            Left::Expected(pages) => {
+                self.unknown_days += days;
+                self.pages_expected += pages;
+            }
+            Left::Known { pages, read } => {
+                self.pages_left += pages;
+                self.pages_waiting += read;
+            }
+        }
+    }
+
+    fn remove(&mut self, days: u64, left: Left) {
+        match left {
+            Left::Unknown => self.unknown_days -= days,
+            Left::Expected(pages) => {
+                self.unknown_days -= days;
+                self.pages_expected -= pages;
+            }
+            Left::Known { pages, read } => {
+                self.pages_left -= pages;
+                self.pages_waiting -= read;
+            }
+        }
+    }
 }
 
 impl Load {
@@ -163,8 +135,8 @@ impl Load {
     }
 
     /// How many requests the windows at work are likely to need yet.
-    fn needed(&self) -> u64 {
-        let work = lock(&self.work);
+    pub(super) fn needed(&self) -> u64 {
+        let work = self.work();
         work.pages_left + work.pages_expected
     }
 
@@ -183,6 +155,11 @@ impl Load {
         plan::parts(window, parts.max(2), self.seam)
     }
 
+    /// Whether a window allows of no cut.
+    pub(super) fn is_shortest(&self, window: &Window) -> bool {
+        plan::parts(window, 2, self.seam).is_none()
+    }
+
     /// How many requests a window that is begun now is likely to take, where that can be told.
     pub(super) fn expected_pages(&self, window: &Window) -> Option<u64> {
         self.pulse.requests_per_day().map(|per_day| (per_day * plan::mean_days(window)).ceil() as u64)
@@ -190,22 +167,51 @@ impl Load {
 
     /// Counts a window to be read.
     pub(super) fn ticket(self: &Arc<Self>, window: &Window, is_part: bool) -> Ticket {
-        lock(&self.work).unknown_days += window.days();
-        Ticket { load: Arc::clone(self), window: window.clone(), is_part, left: Mutex::default() }
+        self.work().add(window.days(), Left::default());
+        Ticket::new(Arc::clone(self), window.clone(), is_part)
+    }
+
+    /// What is left of a window of so many days is no longer what it was.
+    pub(super) fn exchange(&self, days: u64, old: Left, new: Left) {
+        let mut work = self.work();
+        work.remove(days, old);
+        work.add(days, new);
+    }
+
+    /// A page was read.
+    pub(super) fn advance(&self) {
+        self.work().pages_done += 1;
     }
 
     /// Whether to begin one more window, of about so many pages, while `under_way` is, and so many windows are not done.
     /// The more, the better they end together; but their pages wait in memory until they are whole. Where windows may
     /// have to be cut, it is cheaper to try a few first than to lose the first page of each.
     pub(super) fn has_room(&self, under_way: UnderWay, pages: f64, undone: usize) -> bool {
-        let is_known = lock(&self.pulse.known).has_page;
+        let is_known = self.pulse.has_page();
         let demand = self.pulse.demand(self.per_second);
         if !is_known && demand.is_none_or(|demand| demand > undone as f64) {
             return under_way.windows < PROBES.min(self.concurrency);
         }
         let needed = (demand.unwrap_or_default() * SPARE_WORKERS).ceil() as usize;
-        let most = if under_way.pages + pages <= MOST_PAGES_UNDER_WAY { usize::MAX } else { needed.max(1) };
+        let pages = under_way.pages + pages;
+        let most = match () {
+            // Of each window, a page is being read; the others wait.
+            () if self.bytes(pages, under_way.windows + 1) > MOST_BYTES_UNDER_WAY => 1,
+            () if pages > MOST_PAGES_UNDER_WAY => needed.max(1),
+            () => usize::MAX,
+        };
         under_way.windows < most.min(self.concurrency)
+    }
+
+    /// What so many pages of so many windows take, as far as that can be told.
+    fn bytes(&self, pages: f64, windows: usize) -> f64 {
+        self.pulse.page_bytes().map_or(0.0, |page| pages * page.kept + windows as f64 * page.received)
+    }
+
+    /// Whether the windows at work will take more memory than they may.
+    pub(super) fn is_too_much(&self) -> bool {
+        let Work { pages_left, pages_waiting, .. } = *self.work();
+        self.bytes((pages_left + pages_waiting) as f64, 0) > MOST_BYTES_UNDER_WAY * TOLERANCE_OF_BYTES
     }
 
     /// How many pages a window is likely to have.
@@ -219,9 +225,9 @@ impl Load {
     }
 
     /// Cuts a window of so many pages, which is still among the work left, at the price of what is `lost`.
-    fn cut(&self, window: &Window, pages: u64, tolerance: f64, lost: f64) -> Option<Vec<Window>> {
+    pub(super) fn cut(&self, window: &Window, pages: u64, tolerance: f64, lost: f64) -> Option<Vec<Window>> {
         let left = self.pages_left().max(pages as f64);
-        let most_loss = MOST_LOSS.max(LEAST_LOSS_PAGES / (left + lock(&self.work).pages_done as f64));
+        let most_loss = MOST_LOSS.max(LEAST_LOSS_PAGES / (left + self.work().pages_done as f64));
 
         // So many workers would read this window while the others read the rest.
         let demand = self.pulse.demand(self.per_second).unwrap_or_default().min(self.concurrency as f64);
@@ -234,13 +240,14 @@ impl Load {
         });
         // Where days are shared, weeks at the finest: they would be read twice for nothing but memory.
         let finest = if self.seam == Seam::Shared { window.days() / 7 } else { window.days() };
-        let for_memory = || plan::parts(window, pages.div_ceil(MOST_PAGES).min(finest), self.seam);
+        let by_bytes = self.pulse.page_bytes().map_or(1.0, |page| (pages as f64 * page.received / MOST_BYTES).ceil());
+        let for_memory = || plan::parts(window, pages.div_ceil(MOST_PAGES).min(finest).max(by_bytes as u64), self.seam);
         for_speed.or_else(for_memory)
     }
 
     /// The pages of all windows that are not done, as far as that can be told.
     fn pages_left(&self) -> f64 {
-        let work = *lock(&self.work);
+        let work = *self.work();
         work.pages_left as f64 + work.unknown_days as f64 * self.pulse.pages_per_day().unwrap_or_default()
     }
 
@@ -253,116 +260,17 @@ impl Load {
         };
         parts[1..].iter().map(|part| LOSS_PER_PART + shared(part)).sum()
     }
-}
 
-/// A window that is to be read, until dropped.
-#[derive(Debug)]
-pub(super) struct Ticket {
-    load: Arc<Load>,
-    window: Window,
-    is_part: bool,
-    left: Mutex<Left>,
-}
-
-/// What is known of the pages that are left of a window.
-#[derive(Clone, Copy, Debug, Default)]
-enum Left {
-    /// Nothing, and it is not at work.
-    #[default]
-    Unknown,
-    /// It is at work, and likely to have so many.
-    Expected(u64),
-    /// So many are left.
-    Known(u64),
-}
-
-impl Ticket {
-    /// The pages left to read; before they are known, more than any.
-    pub(super) fn work(&self) -> u64 {
-        match *lock(&self.left) {
-            Left::Known(pages) => pages,
-            Left::Unknown | Left::Expected(_) => u64::MAX,
-        }
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Who goes first while `left` requests are left: see [`super::line`].
-    pub(super) fn order(&self, left: u64) -> Order {
-        if self.load.needed() > left { Order::LeastWork } else { Order::MostWork }
-    }
-
-    /// Learns that the window is begun, and is likely to have so many pages.
-    pub(super) fn start(&self, pages: u64) {
-        self.set(Left::Expected(pages));
-    }
-
-    /// The windows to read instead, where more pages are left than requests: the `read` ones are lost either way.
-    pub(super) fn cut_to_fit(&self, read: u64, left: u64) -> Option<Vec<Window>> {
-        let Left::Known(pages) = *lock(&self.left) else { return None };
-        if pages > left { self.load.cut_to_fit(&self.window, pages + read, left) } else { None }
-    }
-
-    /// How many pages the window has, if it is better put off: it turned out too long to be afforded beside the others
-    /// at work, and as yet no more than its first page is lost.
-    pub(super) fn put_off(&self, read: u64, left: u64) -> Option<u64> {
-        let Left::Known(pages) = *lock(&self.left) else { return None };
-        let needed = self.load.needed();
-        (read == 1 && pages < needed && needed > left).then_some(pages + read)
-    }
-
-    /// Learns that a reading begins, with a page of so many in all, and the windows to read instead, if that is better.
-    pub(super) fn begin(&self, pages: u64, may_cut: bool) -> Option<Vec<Window>> {
-        self.set(Left::Known(pages));
-        if !may_cut {
-            return None;
-        }
-        // The first page of a few windows is what it costs to know how long windows are; that of parts is lost.
-        let (tolerance, lost) = if self.is_part { (TOLERANCE_OF_PARTS, 1.0) } else { (TOLERANCE, 0.0) };
-        self.load.cut(&self.window, pages, tolerance, lost)
-    }
-
-    /// Learns that a page was read.
-    pub(super) fn advance(&self) {
-        let left = *lock(&self.left);
-        if let Left::Known(pages) = left {
-            self.set(Left::Known(pages.saturating_sub(1)));
-        }
-        lock(&self.load.work).pages_done += 1;
-    }
-
-    fn set(&self, new: Left) {
-        let (mut left, mut work) = (lock(&self.left), lock(&self.load.work));
-        match *left {
-            Left::Unknown => work.unknown_days -= self.window.days(),
-            Left::Expected(pages) => {
-                work.unknown_days -= self.window.days();
-                work.pages_expected -= pages;
-            }
-            Left::Known(pages) => work.pages_left -= pages,
-        }
-        match new {
-            Left::Unknown => work.unknown_days += self.window.days(),
-            Left::Expected(pages) => {
-                work.unknown_days += self.window.days();
-                work.pages_expected += pages;
-            }
-            Left::Known(pages) => work.pages_left += pages,
-        }
-        *left = new;
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.set(Left::Known(0));
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::line::Order;
     use super::*;
     use crate::model::Scope;
 
@@ -409,6 +317,23 @@ mod tests {
         assert_eq!(parts_of(100_000, 100, 200, Seam::Shared), 4);
     }
 
+    /// The parts of a month of so many pages, beside enough others, where a page has so many bytes.
+    fn parts_by_bytes(pages: u64, received: usize) -> usize {
+        let load = load(200, Seam::Shared);
+        let tickets: Vec<_> = (0..100).map(|_| load.ticket(&month(), false)).collect();
+        load.pulse.measure(&month(), Some(pages as f64));
+        load.pulse.weigh(received, received / 6);
+        tickets[0].begin(pages, true).map_or(1, |parts| parts.len())
+    }
+
+    #[test]
+    fn a_window_of_very_large_pages_is_cut_for_the_sake_of_memory() {
+        assert_eq!(parts_by_bytes(60, 65_000), 1);
+        assert_eq!(parts_by_bytes(200, 65_000), parts_of(200, 100, 200, Seam::Shared));
+        assert_eq!(parts_by_bytes(60, 1 << 20), 3);
+        assert_eq!(parts_by_bytes(60, 8 << 20), 19);
+    }
+
     #[test]
     fn cuts_of_a_run_cost_little_in_all() {
         let load = load(20_000, Seam::Adjacent);
@@ -429,11 +354,11 @@ mod tests {
         read.advance();
         assert_eq!(read.work(), 2);
         {
-            let work = lock(&load.work);
+            let work = load.work();
             assert_eq!((work.pages_left, work.unknown_days), (2, 28));
         }
         drop((read, given_up));
-        let work = lock(&load.work);
+        let work = load.work();
         assert_eq!((work.pages_left, work.unknown_days, work.pages_done), (0, 0, 1));
     }
 
@@ -455,21 +380,6 @@ mod tests {
         assert_eq!(load.expected_pages(&month()), Some(84));
         load.pulse.measure(&month(), Some(42.0));
         assert_eq!(load.expected_pages(&month()), Some(42));
-    }
-
-    #[test]
-    fn a_window_that_turns_out_too_long_waits_or_is_cut() {
-        let load = load(200, Seam::Adjacent);
-        let [one, other] = [load.ticket(&month(), false), load.ticket(&month(), false)];
-        one.start(30);
-        one.begin(41, false);
-        one.advance();
-        // Alone, it is cut where it is too long, and read on otherwise.
-        assert_eq!((one.put_off(1, 39), one.cut_to_fit(1, 40)), (None, None));
-        assert_eq!(one.cut_to_fit(1, 39).map(|parts| parts.len()), Some(2));
-        assert_eq!(one.cut_to_fit(1, 0), None);
-        other.start(30);
-        assert_eq!((one.put_off(1, 70), one.put_off(1, 69), one.put_off(2, 69)), (None, Some(41), None));
     }
 
     #[test]
@@ -497,5 +407,22 @@ mod tests {
         assert_eq!(most(1, 1000.0), 1);
         assert_eq!(most(500, 1000.0), 7);
         assert_eq!(most(60_000, 1000.0), 30);
+    }
+
+    #[test]
+    fn no_more_large_pages_are_under_way_than_memory_holds_whatever_the_rate_needs() {
+        let most = |received, kept, pages: f64| {
+            let load = load(60_000, Seam::Shared);
+            load.pulse.weigh(received, kept);
+            let has_room = |windows: &usize| {
+                load.has_room(UnderWay { windows: *windows, pages: pages * *windows as f64 }, pages, 100)
+            };
+            (0..100).take_while(has_room).count()
+        };
+        assert_eq!(most(1 << 20, 1 << 20, 40.0), 2);
+        assert_eq!(most(1 << 20, 1 << 18, 40.0), 8);
+        assert_eq!(most(8 << 20, 8 << 20, 40.0), 1);
+        // Those of the usual size are as many as the rate needs.
+        assert_eq!(most(65_000, 10_500, 250.0), 30);
     }
 }

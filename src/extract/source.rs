@@ -21,8 +21,9 @@ use super::quota::{DayCount, Plan};
 use super::retry::{Run, WindowBudget};
 use super::seconds;
 use super::settings::{DateFormat, Settings};
-use super::share::{Load, Ticket, UNTOLD_PAGES, UnderWay};
+use super::share::{Load, UNTOLD_PAGES, UnderWay};
 use super::tally::{Tally, Unaccounted};
+use super::ticket::Ticket;
 use crate::model::{Page, Scope, Seam, Window, WindowRead};
 
 /// An account's operation log. Clones share connections, token, limits and counters.
@@ -261,7 +262,7 @@ impl Crew {
                 continue;
             }
             let undone = self.queue.len() + 1 + self.at_work.len();
-            job.pages = self.load.pages(&job.window);
+            job.pages = job.known.map_or_else(|| self.load.pages(&job.window), |pages| pages as f64);
             let under_way = UnderWay { windows: self.at_work.len(), pages: self.pages_under_way };
             let expected = job.known.or_else(|| self.load.expected_pages(&job.window));
             let left = self.fetcher.limiter.left();

@@ -62,6 +62,13 @@ impl Body {
         }
     }
 
+    /// How many bytes it takes while it waits.
+    pub fn kept_len(&self) -> usize {
+        match &self.0 {
+            Form::Plain(bytes) | Form::Packed(bytes, _) => bytes.len(),
+        }
+    }
+
     /// Whether nothing was received.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -80,6 +87,7 @@ mod tests {
             let body = Body::from(Bytes::from(bytes.clone()));
             let packed = body.clone().packed().packed();
             prop_assert_eq!((body.bytes(), body.len()), (Cow::Borrowed(&bytes[..]), bytes.len()));
+            prop_assert_eq!((body.kept_len(), packed.kept_len() > 0), (bytes.len(), true));
             prop_assert_eq!((packed.bytes(), packed.len()), (Cow::Borrowed(&bytes[..]), bytes.len()));
         }
     }

@@ -34,6 +34,9 @@ pub enum Finding {
 }
 
 /// Tries the credentials and the report, for the price of one page, and looks at the plan.
+///
+/// The request is not counted among the day's: they are kept in the ledger, and a check leaves none behind. The upstream's
+/// own count, where it tells one, has it.
 pub async fn check_upstream(source: &Source) -> Vec<Checked> {
     let signed_in = source.sign_in().await;
     let report = match &signed_in {

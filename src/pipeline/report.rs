@@ -91,6 +91,8 @@ pub enum StopReason {
     RateLimit,
     /// The run's own requests are used up.
     RunLimit,
+    /// A day takes more requests than a run may ever make.
+    TooLong,
     /// It was told to stop.
     Interrupted,
     /// The upstream does not answer, or only with errors.

@@ -379,7 +379,8 @@ fn spawn_reader(
 
 fn gravity(error: &ExtractError) -> u8 {
     match error.kind() {
-        ErrorKind::Refused | ErrorKind::Configuration => 4,
+        ErrorKind::Refused | ErrorKind::Configuration => 5,
+        ErrorKind::TooLong => 4,
         ErrorKind::DailyLimit | ErrorKind::RateLimit | ErrorKind::RunLimit => 3,
         ErrorKind::Unavailable => 2,
         ErrorKind::Rejected => 1,
@@ -392,6 +393,7 @@ fn stop(error: &ExtractError) -> Stop {
         ErrorKind::DailyLimit => StopReason::DailyLimit,
         ErrorKind::RateLimit => StopReason::RateLimit,
         ErrorKind::RunLimit => StopReason::RunLimit,
+        ErrorKind::TooLong => StopReason::TooLong,
         ErrorKind::Unstable => StopReason::Unmatched,
         ErrorKind::Refused | ErrorKind::Rejected | ErrorKind::Configuration => StopReason::Refused,
         _ => StopReason::Unavailable,

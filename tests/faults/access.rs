@@ -71,20 +71,20 @@ fn with_given_token(trial: &Trial) -> Source {
     Source::try_new(Credentials::AccessToken { account_id, token }, trial.settings.clone()).unwrap()
 }
 
-#[test_case(Fault::status(500, ""), "HTTP 500"; "internal_error")]
-#[test_case(Fault::status_with_header(429, "Retry-After", "1", ""), "HTTP 429"; "too_many")]
-#[test_case(Fault::Html200, "no access token"; "html")]
-#[test_case(Fault::TruncatedJson, "no access token"; "half_a_text")]
-#[test_case(Fault::status(200, "{}"), "no access token"; "nothing_in_it")]
-#[test_case(Fault::ResetMidBody, "no whole answer"; "broken_off")]
-#[test_case(Fault::ResetBeforeAnswer, "no whole answer"; "broken_before_it_began")]
+#[test_case(Fault::status(500, ""), 4, "HTTP 500"; "internal_error")]
+#[test_case(Fault::status_with_header(429, "Retry-After", "0.1", ""), 8, "HTTP 429"; "too_many")]
+#[test_case(Fault::Html200, 4, "no access token"; "html")]
+#[test_case(Fault::TruncatedJson, 4, "no access token"; "half_a_text")]
+#[test_case(Fault::status(200, "{}"), 4, "no access token"; "nothing_in_it")]
+#[test_case(Fault::ResetMidBody, 4, "no whole answer"; "broken_off")]
+#[test_case(Fault::ResetBeforeAnswer, 4, "no whole answer"; "broken_before_it_began")]
 #[tokio::test(flavor = "multi_thread")]
-async fn an_issuer_that_fails_is_asked_again(fault: Fault, word: &str) {
+async fn an_issuer_that_fails_is_asked_again(fault: Fault, attempts: u32, word: &str) {
     let passing = FaultPlan::new().on_token(1, fault.clone()).on_token(2, fault.clone());
     Trial::under(passing).await.heals().await;
 
     let lasting = FaultPlan::new().on_next(Endpoint::Token, u64::MAX, fault);
     let outcome = Trial::under(lasting).await.fails_until_the_faults_end().await;
     assert_eq!(outcome.kind(), Some(ErrorKind::Unavailable));
-    outcome.assert_says(&["an access token", "attempt 4 of 4", word]);
+    outcome.assert_says(&["an access token", &format!("attempt {attempts} of {attempts}"), word]);
 }

@@ -80,7 +80,7 @@ async fn a_day_that_is_used_up_before_the_first_request_is_told_every_time() {
 }
 
 /// The three forms of a `Retry-After` that lies one to two seconds ahead, and the instant that it names.
-fn a_moment_ahead(form: usize) -> (String, DateTime<Utc>) {
+pub(super) fn a_moment_ahead(form: usize) -> (String, DateTime<Utc>) {
     let named = (Utc::now() + TimeDelta::seconds(2)).trunc_subsecs(0);
     match form {
         0 => ("1".to_owned(), Utc::now() + TimeDelta::seconds(1)),

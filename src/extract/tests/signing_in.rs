@@ -1,7 +1,13 @@
 //! Tokens: asked for once, renewed in time, and given to nobody else.
 
-use futures::StreamExt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use chrono::{TimeDelta, Utc};
+use futures::StreamExt;
+use test_case::test_case;
+
+use super::limits::a_moment_ahead;
 use super::upstream::{Upstream, credentials, february, page, token, told, window};
 use crate::extract::*;
 use crate::model::Seam;
@@ -111,6 +117,61 @@ async fn a_token_is_asked_for_again_when_the_issuer_fails() {
     .await;
     upstream.source().sign_in().await.unwrap();
     assert_eq!(upstream.tokens().len(), 3);
+}
+
+#[test_case(429, 0; "too_many_by_seconds")]
+#[test_case(429, 1; "too_many_by_a_date")]
+#[test_case(503, 0; "unavailable_by_seconds")]
+#[test_case(503, 2; "unavailable_by_an_instant")]
+#[tokio::test]
+async fn no_token_is_asked_for_before_the_time_that_the_issuer_names(status: u16, form: usize) {
+    let named = Arc::new(Mutex::new(None));
+    let (script_named, early) = (Arc::clone(&named), Arc::new(Mutex::new(Vec::new())));
+    let script_early = Arc::clone(&early);
+    let upstream = Upstream::start(move |_, n| {
+        let mut named = script_named.lock().unwrap();
+        match *named {
+            None => {
+                let (value, at) = a_moment_ahead(form);
+                *named = Some(at);
+                return told(status, "{}").header("retry-after", value);
+            }
+            Some(at) if Utc::now() < at => script_early.lock().unwrap().push(n),
+            Some(_) => {}
+        }
+        token(n)
+    })
+    .await;
+    upstream.source().sign_in().await.unwrap();
+    assert_eq!((upstream.tokens().len(), early.lock().unwrap().as_slice()), (2, &[][..]));
+}
+
+#[test_case(429, ErrorKind::RateLimit; "too_many")]
+#[test_case(503, ErrorKind::Unavailable; "unavailable")]
+#[tokio::test]
+async fn a_time_beyond_a_runs_patience_ends_it_at_once(status: u16, kind: ErrorKind) {
+    let upstream = Upstream::start(move |_, n| match n {
+        0 => told(status, "{}").header("retry-after", "3600").header("x-zm-trackingid", "rid-7"),
+        _ => token(n),
+    })
+    .await;
+    let error = upstream.source().sign_in().await.unwrap_err();
+    assert_eq!((error.kind(), upstream.tokens().len()), (kind, 1), "{error:?}");
+    assert!(error.is_fatal() && error.to_string().contains("tracking id rid-7"), "{error}");
+    if let ExtractError::Throttled { resume_at, .. } = error {
+        assert!(resume_at > Utc::now() + TimeDelta::minutes(59), "{resume_at}");
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_asked_too_often_for_long_ends_the_run() {
+    let upstream = Upstream::start(|_, _| told(429, "{}")).await;
+    let mut settings = upstream.settings();
+    settings.retries.throttle_patience = Duration::from_millis(300);
+    let error = Source::try_new(credentials(), settings).unwrap().sign_in().await.unwrap_err();
+    assert!(matches!(error, ExtractError::Throttled { .. }), "{error:?}");
+    // Pauses of 20 ms and twice as many each time.
+    assert_eq!(upstream.tokens().len(), 4);
 }
 
 #[tokio::test]
