@@ -52,26 +52,32 @@ const VALUES_PER_ROW: u64 = 8;
 /// Columns that hold one value in most files. Their pages are a few bytes, which a compressed frame would double.
 const UNIFORM: [&str; 5] = ["account_id", "report", "category_type", "parser_version", "ingested_at"];
 
-/// Columns whose values lie so far apart in every file, or are so much the same in all, that a minimum and a maximum rule
-/// nothing out.
-const SCATTERED: [&str; 16] = [
+/// Columns of whose values a minimum and a maximum rule nothing out: they lie too far apart, or are the same in all files.
+const UNBOUNDED: [&str; 6] = [
     "record_id",
     "report",
+    "operation_detail",
+    "changes.list.element.field",
+    "changes.list.element.old_value",
+    "changes.list.element.new_value",
+];
+
+/// Columns of whose values they do so only where there are few: the more there are, the further they lie apart.
+const SCATTERED: [&str; 10] = [
     "action",
     "action_kind",
     "operator",
     "operator_domain",
-    "operation_detail",
     "verb",
     "object_name",
     "target_name",
     "target_email",
     "emails.list.element",
     "extensions.list.element",
-    "changes.list.element.field",
-    "changes.list.element.old_value",
-    "changes.list.element.new_value",
 ];
+
+/// Rows of a file at most whose scattered values are few: of so many values, one in a hundred lies outside on average.
+const FEW_ROWS: u64 = 200;
 
 /// How a file of so many rows is written.
 pub(super) fn writer_options(row_count: u64) -> Result<ArrowWriterOptions, ParquetError> {
@@ -112,7 +118,8 @@ pub fn writer_properties(row_count: u64) -> Result<WriterProperties, ParquetErro
     for name in UNIFORM {
         properties = properties.set_column_compression(name.into(), Compression::UNCOMPRESSED);
     }
-    for name in SCATTERED {
+    let scattered = SCATTERED.iter().filter(|_| row_count > FEW_ROWS);
+    for name in UNBOUNDED.iter().chain(scattered) {
         properties = properties.set_column_statistics_enabled(column_path(name), EnabledStatistics::None);
     }
     Ok(properties.build())
