@@ -62,9 +62,8 @@ async fn it_is_told_with_its_pages_and_the_limit(days: &[&str], limit: &[&str], 
     for words in [words, LONG_DAY, "pages, and a run may make 25 requests", "--max-requests", "--plan"] {
         assert!(line.contains(words), "{words} is not in {line}");
     }
-    if let Some(stopped) = summary.get("stopped") {
-        assert_eq!((stopped["reason"].as_str(), &stopped["resume_at"]), (Some("too_long"), &Value::Null));
-    }
+    let stopped = &summary["stopped"];
+    assert_eq!((stopped["reason"].as_str(), &stopped["resume_at"]), (Some("too_long"), &Value::Null));
     let enough = account.run("sync", &[days, &PAGE_SIZE].concat()).await;
     assert!(enough.status.success(), "{}", String::from_utf8_lossy(&enough.stderr));
 }

@@ -76,7 +76,7 @@ const SCATTERED: [&str; 10] = [
     "extensions.list.element",
 ];
 
-/// Rows of a file at most whose scattered values are few: of so many values, one in a hundred lies outside on average.
+/// Rows of a file at most whose scattered values are few: of so many, every hundredth other value lies out of their bounds.
 const FEW_ROWS: u64 = 200;
 
 /// How a file of so many rows is written.
